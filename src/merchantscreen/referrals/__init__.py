@@ -1,0 +1,1 @@
+"""Referral events in, flagged domains as of a moment out."""
