@@ -1,0 +1,129 @@
+"""Accepted merchant rows become accounts and their declared identifiers.
+
+Rules kept here:
+* one row per account: identical rows count once, rows that differ are all rejected, as nobody
+  can know which is right;
+* contact data leaves as keyed tokens and domains, websites as hosts; no raw value is returned;
+* the result does not depend on the order of rows or files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from merchantscreen.intake import pseudonyms
+from merchantscreen.intake.hosts import Losses, to_hosts
+from merchantscreen.intake.lines import LINE
+from merchantscreen.intake.transactions import account_ids
+from merchantscreen.tables import Accounts, DeclaredIdentifiers, MerchantRows, conform, empty
+
+IDENTICAL, CONFLICTING = "MS-KEY-002", "MS-KEY-001"
+SOURCE_FILE: Final = "(file)"
+
+_PLAIN_KINDS: Final = {
+    "settlement_account": "settlement_account_token",
+    "tax_id": "tax_id_token",
+    "agent": "agent_id",
+    "payment_facilitator": "payment_facilitator_id",
+}
+"""Declared identifiers that are taken as they are, and their columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merchants:
+    """What the merchant files say, once each.
+
+    Attributes:
+        accounts: tables.Accounts, sorted by account_id.
+        declared: tables.DeclaredIdentifiers, sorted by kind, value, account_id.
+        repeated: Rejected rows: `SOURCE_FILE`, `LINE`, code.
+        losses: Fields cut to hosts, and fields that could not be read.
+        key_id: Which key the contact tokens were made with.
+    """
+
+    accounts: pl.DataFrame
+    declared: pl.DataFrame
+    repeated: pl.DataFrame
+    losses: Losses
+    key_id: str
+
+
+def combine(rows: pl.DataFrame, key: bytes | None) -> Merchants:
+    """Turn the accepted rows of all files (tables.MerchantRows, `SOURCE_FILE`, `LINE`) into accounts."""
+    keyed = rows.with_columns(account_ids(rows))
+    single, repeated = _without_repeated(keyed)
+    losses = Losses()
+    websites = _websites(single, losses)
+    contacts, used = _contacts(single, key, losses)
+    frames = [*_plain(single), _principals(single), websites, *contacts]
+    declared = pl.concat([empty(DeclaredIdentifiers), *frames]).unique().sort("kind", "value", "account_id")
+    return Merchants(_accounts(single, websites), declared, repeated, losses, pseudonyms.key_id(used))
+
+
+def _without_repeated(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split rows into one per account and those rejected for repeating or contradicting another."""
+    ordered = rows.sort("account_id", SOURCE_FILE, LINE)
+    several = ordered.filter(pl.col("account_id").is_duplicated())
+    content = pl.struct(MerchantRows.column_names())
+    judged = several.with_columns(
+        alike=content.n_unique().over("account_id") == 1, first=pl.int_range(pl.len()).over("account_id") == 0
+    )
+    refused = judged.filter(~(pl.col("alike") & pl.col("first"))).select(
+        SOURCE_FILE, LINE, code=pl.when("alike").then(pl.lit(IDENTICAL)).otherwise(pl.lit(CONFLICTING))
+    )
+    return ordered.join(refused, on=[SOURCE_FILE, LINE], how="anti", maintain_order="left"), refused
+
+
+def _accounts(rows: pl.DataFrame, websites: pl.DataFrame) -> pl.DataFrame:
+    counts = websites.group_by("account_id").agg(website_count=pl.col("value").n_unique().cast(pl.Int64))
+    joined = rows.join(counts, on="account_id", how="left", maintain_order="left").with_columns(
+        pl.col("website_count").fill_null(0), pl.col("listing_codes").list.unique().list.sort().list.join(";")
+    )
+    return conform(joined, Accounts).sort("account_id")
+
+
+def _long(kind: str, values: pl.Series, account_id: pl.Series) -> pl.DataFrame:
+    """Write one identifier in the long form, without nulls."""
+    frame = pl.DataFrame({"value": values, "account_id": account_id}).drop_nulls()
+    return frame.select(pl.lit(kind).alias("kind"), pl.col("value").cast(pl.String), "account_id")
+
+
+def _plain(rows: pl.DataFrame) -> list[pl.DataFrame]:
+    return [_long(kind, rows[column], rows["account_id"]) for kind, column in _PLAIN_KINDS.items()]
+
+
+def _principals(rows: pl.DataFrame) -> pl.DataFrame:
+    each = rows.select("account_id", "principal_tokens").explode("principal_tokens")
+    return _long("principal", each["principal_tokens"], each["account_id"])
+
+
+def _websites(rows: pl.DataFrame, losses: Losses) -> pl.DataFrame:
+    each = rows.select("account_id", "website_urls").explode("website_urls")
+    return _long("website", to_hosts(each["website_urls"], losses), each["account_id"])
+
+
+def _contacts(rows: pl.DataFrame, key: bytes | None, losses: Losses) -> tuple[list[pl.DataFrame], bytes]:
+    """Return the tokens of all contact data, the domains of the e-mails, and the key that was used."""
+    forms = {kind.name: pseudonyms.normalised(rows[kind.name], kind) for kind in pseudonyms.CONTACT_KINDS}
+    used = key or pseudonyms.derive_key({name: form["normal"].drop_nulls() for name, form in forms.items()})
+    frames = [_email_domains(rows, losses)]
+    for kind in pseudonyms.CONTACT_KINDS:
+        form = forms[kind.name]
+        tokens = [None if normal is None else pseudonyms.token(used, kind, normal) for normal in form["normal"]]
+        known = form.select("value", token=pl.Series(tokens, dtype=pl.String))
+        values = rows.select(value=kind.name).join(known, on="value", how="left", maintain_order="left")
+        lost = int((values["value"].is_not_null() & values["token"].is_null()).sum())
+        losses.unreadable.update({kind.name: lost} if lost else {})
+        frames.append(_long(kind.name, values["token"], rows["account_id"]))
+    return frames, used
+
+
+def _email_domains(rows: pl.DataFrame, losses: Losses) -> pl.DataFrame:
+    """Return the hosts of e-mail addresses; free mail providers are left to the policy."""
+    after_at = rows.select(pl.when(pl.col("email").is_not_null()).then(
+        pl.col("email").str.strip_chars().str.extract(r"^[^@]+@([^@/?#:\\]+)$").fill_null("@")
+    )).to_series()  # fmt: skip
+    return _long("email_domain", to_hosts(after_at, losses, "email"), rows["account_id"])

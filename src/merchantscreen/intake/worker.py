@@ -1,0 +1,245 @@
+"""The child process that decodes Parquet, and the pipe to it: a file that kills the child is named.
+
+Rules kept here:
+* the child works on one file at a time, so its death has exactly one culprit;
+* a panic, an abort, a signal and memory beyond the limit all become MS-PQT-003, never a crash of ours;
+* accepted merchant rows come back over the pipe, so raw contact data never touches the disk;
+* no core file is left behind, as it would hold the data.
+
+The protocol: a request is one line of JSON; a reply is messages, each one line of JSON with the
+sizes of the Arrow frames that follow it, until one says `done`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Self
+
+import polars as pl
+
+from merchantscreen.errors import InputError, MerchantScreenError, Problem
+from merchantscreen.intake import fields, parquet
+from merchantscreen.intake.hosts import Losses
+from merchantscreen.intake.mapping import RoleMapping
+from merchantscreen.intake.problems import PROBLEMS
+from merchantscreen.intake.transactions import Stage, stage
+from merchantscreen.tables import INPUT_TABLES
+
+MEMORY_LIMIT_BYTES: Final = 6 * 1024**3
+"""Address space of the child; generous, as allocators reserve far more than they use."""
+
+_OF_THE_FILE: Final = (pl.exceptions.PolarsError, OSError, MemoryError)
+"""Errors that a broken file causes; a panic of the decoder is another, and no Exception at all."""
+
+_START: Final = (
+    "import sys; sys.path[:] = sys.argv[1:]; from merchantscreen.intake.worker import main; raise SystemExit(main())"
+)
+"""An isolated interpreter that imports from where its parent does: a checkout as well as a wheel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the child: its facts, and the frames that came with it."""
+
+    facts: dict[str, Any]
+    frames: tuple[pl.DataFrame, ...]
+
+
+# --------------------------------------------------------------------------- the parent's end
+
+
+class Worker:
+    """Runs the child while there are Parquet files to read; starts another when one has died.
+
+    Args:
+        staging: Folder for staged transactions; it must exist.
+    """
+
+    def __init__(self, staging: Path) -> None:
+        self._staging = staging
+        self._child: subprocess.Popen[bytes] | None = None
+        self._started = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    @property
+    def process_id(self) -> int:
+        """The child's process, started if there is none."""
+        return self._running().pid
+
+    def ask(self, operation: str, path: Path | None = None, **facts: Any) -> Iterator[Message]:
+        """Send one request and yield the messages of its reply.
+
+        Raises:
+            InputError: The file cannot be decoded, or decoding it ended the child.
+        """
+        request = {"operation": operation, "path": str(path) if path else None, **facts}
+        where = path.name if path else "(staged transactions)"
+        child = self._running()
+        try:
+            _pipe(child.stdin).write(json.dumps(request).encode() + b"\n")
+            _pipe(child.stdin).flush()
+            while (message := _receive(_pipe(child.stdout))) is not None:
+                if message.facts["kind"] == "done":
+                    return
+                if message.facts["kind"] == "failed":
+                    raise _undecodable(where, str(message.facts["reason"]))
+                if message.facts["kind"] == "broken":
+                    raise MerchantScreenError(f"decoding {where} failed inside: {message.facts['reason']}")
+                yield message
+        except OSError:
+            pass
+        raise _undecodable(where, f"its decoder ended with {self._ending()}")
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._child is None:
+            arguments = [
+                sys.executable,
+                "-I",
+                "-c",
+                _START,
+                *(entry for entry in sys.path if Path(entry).is_absolute()),
+            ]
+            self._child = subprocess.Popen(  # noqa: S603  # our own interpreter and our own module
+                arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+            hello = {"staging": str(self._staging), "prefix": f"parquet-{self._started}"}
+            _pipe(self._child.stdin).write(json.dumps(hello).encode() + b"\n")
+            self._started += 1
+        return self._child
+
+    def _ending(self) -> str:
+        """Bury the child and say how it ended."""
+        code = self._stop()
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+    def _stop(self) -> int:
+        if self._child is None:
+            return 0
+        child, self._child = self._child, None
+        for pipe in (child.stdin, child.stdout):
+            with contextlib.suppress(OSError):
+                _pipe(pipe).close()
+        return child.wait()
+
+
+def _pipe(pipe: Any) -> BinaryIO:
+    if pipe is None:
+        raise AssertionError("the child was started without pipes")
+    return pipe  # type: ignore[no-any-return]  # Popen types its pipes as optional
+
+
+def _undecodable(where: str, reason: str) -> InputError:
+    kind = PROBLEMS["MS-PQT-003"]
+    return InputError("a Parquet file cannot be decoded", (kind.at(where, found=f"{kind.title} ({reason})"),))
+
+
+def _receive(pipe: BinaryIO) -> Message | None:
+    """Read one message; None when the child has gone."""
+    line = pipe.readline()
+    if not line.endswith(b"\n"):
+        return None
+    facts = json.loads(line)
+    payloads = [pipe.read(size) for size in facts["sizes"]]
+    if [len(payload) for payload in payloads] != facts["sizes"]:
+        return None
+    return Message(facts, tuple(pl.read_ipc_stream(io.BytesIO(payload)) for payload in payloads))
+
+
+# --------------------------------------------------------------------------- the child's end
+
+
+def main() -> int:
+    """Serve requests until the parent closes the pipe."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    hello = json.loads(sys.stdin.buffer.readline())
+    server = _Server(Stage(Path(hello["staging"]), hello["prefix"]), replies)
+    for line in sys.stdin.buffer:
+        server.serve(json.loads(line))
+    return 0
+
+
+class _Server:
+    """Answers requests, one file at a time."""
+
+    def __init__(self, staged: Stage, replies: BinaryIO) -> None:
+        self._staged = staged
+        self._replies = replies
+
+    def serve(self, request: dict[str, Any]) -> None:
+        """Answer one request; what the decoder stumbles over is the file's fault, the rest is ours."""
+        try:
+            getattr(self, f"_{request['operation']}")(request)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  # a panic of the decoder is no Exception
+            theirs = isinstance(error, _OF_THE_FILE) or not isinstance(error, Exception)
+            reason = type(error).__name__ if theirs else f"{type(error).__name__} at {_place(error)}"
+            self._send({"kind": "failed" if theirs else "broken", "reason": reason})
+        else:
+            self._send({"kind": "done"})
+
+    def _inspect(self, request: dict[str, Any]) -> None:
+        table = INPUT_TABLES[request["role"]]
+        plan, problems, rows = parquet.inspect(Path(request["path"]), table, RoleMapping(**request["mapping"]))
+        found = [asdict(problem) for problem in problems]
+        self._send({"kind": "schema", "problems": found, "fields": sorted(plan.fields), "rows": rows})
+
+    def _read(self, request: dict[str, Any]) -> None:
+        table, path = INPUT_TABLES[request["role"]], Path(request["path"])
+        plan, _, rows = parquet.inspect(path, table, RoleMapping(**request["mapping"]))
+        for batch in parquet.batches(path, plan, rows):
+            judged = fields.judge(batch, table)
+            losses = Losses()
+            frames = [judged.rejected]
+            if request["role"] == "transactions":
+                self._staged.add(stage(judged.accepted, request["index"], losses))
+            else:
+                frames.append(judged.accepted)
+            counts = {"stripped": dict(losses.stripped), "unreadable": dict(losses.unreadable)}
+            self._send({"kind": "block", "rows": batch.height, **counts}, *frames)
+
+    def _finish(self, _: dict[str, Any]) -> None:
+        self._staged.flush()
+        parts = [str(part) for part in self._staged.parts]
+        self._send({"kind": "staged", "parts": parts, "present": sorted(self._staged.present)})
+
+    def _send(self, facts: dict[str, Any], *frames: pl.DataFrame) -> None:
+        payloads = [_arrow(frame) for frame in frames]
+        line = json.dumps({**facts, "sizes": [len(payload) for payload in payloads]}).encode()
+        self._replies.write(b"".join([line, b"\n", *payloads]))
+        self._replies.flush()
+
+
+def _arrow(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_ipc_stream(buffer)
+    return buffer.getvalue()
+
+
+def _place(error: BaseException) -> str:
+    """Return where an error of ours was raised; its text could hold values and is left out."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
+
+
+def problems_in(message: Message) -> list[Problem]:
+    """Return the problems a message tells of."""
+    return [Problem(**facts) for facts in message.facts["problems"]]
