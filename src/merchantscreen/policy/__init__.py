@@ -1,0 +1,1 @@
+"""rules/ -> compiled policy: evidence weights, tiers, rules, caution lists, with their digests."""
