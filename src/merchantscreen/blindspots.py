@@ -1,0 +1,90 @@
+"""What the data cannot show, found after the screen: never a clean result, always a row.
+
+Stripped fields and absent columns are reported by the intake, referrals that do not
+count by the register; this module looks for accounts and rules that went untested.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import narwhals.stable.v2 as nw
+import polars as pl
+
+from merchantscreen.engines import Engine, Frame
+from merchantscreen.tables import BlindSpots, schema_of
+from merchantscreen.vocabulary import BlindSpot, RuleOutcome
+
+
+def find(
+    engine: Engine, transactions: Frame, accounts: pl.DataFrame, results: pl.DataFrame, as_of: datetime
+) -> tuple[pl.DataFrame, ...]:
+    """Find accounts, rules and transactions that could not be tested.
+
+    Args:
+        engine: Where the data is.
+        transactions: tables.Transactions, without a cut at `as_of`.
+        accounts: tables.Accounts.
+        results: tables.RuleResults of the neighbourhood.
+        as_of: The moment the screen looks from.
+
+    Returns:
+        Frames of tables.BlindSpots.
+    """
+    late = transactions.filter(nw.col("occurred_at") > as_of).select(nw.len().alias("count"))
+    active = engine.collect(transactions.filter(nw.col("occurred_at") <= as_of).select("account_id").unique())
+    return (
+        *_accounts(accounts, active),
+        _facilitators(accounts),
+        _rules(results),
+        _spot(
+            BlindSpot.TRANSACTION_AFTER_AS_OF, "transactions", int(engine.collect(late)["count"].item()),
+            "transactions later than the moment of the screen; left out",
+        ),
+    )  # fmt: skip
+
+
+def _accounts(accounts: pl.DataFrame, active: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    unknown = active.join(accounts, on="account_id", how="anti").height
+    idle = accounts.join(active, on="account_id", how="anti").height
+    return (
+        _spot(
+            BlindSpot.ACCOUNT_WITHOUT_MERCHANT_ROW, "transactions", unknown,
+            "accounts with transactions but no merchant row; screened on their transactions alone",
+        ),
+        _spot(
+            BlindSpot.ACCOUNT_WITHOUT_TRANSACTIONS, "merchants", idle,
+            "accounts without any transaction; screened on the merchant file alone",
+        ),
+    )  # fmt: skip
+
+
+def _facilitators(accounts: pl.DataFrame) -> pl.DataFrame:
+    """Count master accounts of facilitators: what their sub-merchants do cannot be told apart."""
+    masters = accounts.filter(pl.col("payment_facilitator_id").is_not_null() & pl.col("sub_merchant_id").is_null())
+    return masters.group_by(subject="payment_facilitator_id").agg(count=pl.len().cast(pl.Int64)).select(
+        pl.lit(BlindSpot.FACILITATOR_WITHOUT_SUB_MERCHANTS.value).alias("kind"),
+        "subject",
+        "count",
+        pl.lit("accounts of this facilitator name no sub-merchant; the shops behind them cannot be told apart").alias(
+            "detail"
+        ),
+    ).cast({"count": pl.Int64})
+
+
+def _rules(results: pl.DataFrame) -> pl.DataFrame:
+    """Count, per rule, the accounts for which it could not be evaluated."""
+    open_cases = results.filter(pl.col("outcome") == RuleOutcome.NOT_EVALUATED)
+    return open_cases.group_by(subject="rule_id").agg(count=pl.len().cast(pl.Int64)).select(
+        pl.lit(BlindSpot.RULE_NOT_EVALUATED.value).alias("kind"),
+        "subject",
+        "count",
+        pl.lit("accounts of the neighbourhood lack the data this rule needs; that is not a clean result").alias(
+            "detail"
+        ),
+    )
+
+
+def _spot(kind: BlindSpot, subject: str, count: int, detail: str) -> pl.DataFrame:
+    rows = [{"kind": kind.value, "subject": subject, "count": count, "detail": detail}] if count else []
+    return pl.DataFrame(rows, schema=schema_of(BlindSpots))

@@ -1,0 +1,49 @@
+"""The embedded engine: Polars, lazy and streaming, on one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import polars as pl
+
+from merchantscreen.engines import Frame
+
+
+class PolarsEngine:
+    """Runs the plan in streaming fashion; stages go to a private work folder.
+
+    Args:
+        work: Existing folder for stages; the caller removes it.
+    """
+
+    def __init__(self, work: Path) -> None:
+        self._work = work
+
+    def scan(self, files: Sequence[Path]) -> Frame:
+        """Open Parquet files as one frame, nothing read yet."""
+        # glob and hive parsing off: a file name is a name, never a pattern or a source of columns
+        return nw.from_native(pl.scan_parquet(list(files), glob=False, hive_partitioning=False, cache=False))
+
+    def load(self, frame: pl.DataFrame) -> Frame:
+        """Bring a compact table to where the data is."""
+        return nw.from_native(frame.lazy())
+
+    def save(self, frame: Frame, name: str) -> Frame:
+        """Write a stage to Parquet and go on from there."""
+        path = self._work / f"stage-{name}.parquet"
+        _native(frame).sink_parquet(path, compression="lz4")
+        return self.scan([path])
+
+    def collect(self, frame: Frame) -> pl.DataFrame:
+        """Bring a compact result home."""
+        return _native(frame).collect(engine="streaming")
+
+
+def _native(frame: Frame) -> pl.LazyFrame:
+    native: Any = frame.to_native()
+    if not isinstance(native, pl.LazyFrame):
+        raise TypeError(f"expected a Polars frame, found {type(native).__name__}")
+    return native
