@@ -1,0 +1,59 @@
+"""The command line: parse, call, print, exit. Whatever happens, no traceback and a documented exit code."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from merchantscreen.cli.app import app
+from merchantscreen.cli.failures import EXIT_INTERRUPTED, Terminated, settle
+from merchantscreen.cli.words import prepared
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        words: The words after the program's name; those of the process when None.
+
+    Returns:
+        The exit code, see docs/errors.md.
+    """
+    given, as_json = prepared(sys.argv[1:] if words is None else words)
+    _protect()
+    try:
+        with _terminable():
+            code = app(args=given, prog_name="merchantscreen", standalone_mode=False)
+            sys.stdout.flush()
+    except BaseException as error:  # noqa: BLE001 - panics of native libraries are not Exceptions
+        return settle(error, as_json=as_json)
+    if code == EXIT_INTERRUPTED:  # typer turns Ctrl-C into a quiet exit
+        return settle(KeyboardInterrupt(), as_json=as_json)
+    return code if isinstance(code, int) else 0
+
+
+def _protect() -> None:
+    """Leave no core dump, which would hold input data, and escape what a terminal cannot show."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that private working folders are removed."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

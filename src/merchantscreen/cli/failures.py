@@ -1,0 +1,140 @@
+"""How a command ends badly: problem lines, an exit code, and never a traceback.
+
+Rules kept here:
+* every problem of an error is printed, one line each, or one JSON object each;
+* what we did not foresee ends with 70, an id and a crash file that holds no value: types of
+  the exceptions and lines of our own files, nothing of the data;
+* a panic of a native library is a BaseException, so that is what the guard catches;
+* foreign text reaches the terminal escaped.
+
+Source: rows 9 and 16 and 5.8 of the threat model.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import typer
+
+from merchantscreen import __version__
+from merchantscreen.errors import FileAccessError, MerchantScreenError, Problem
+from merchantscreen.outputs.problems import PROBLEMS
+from merchantscreen.outputs.text import visible
+
+EXIT_USAGE: Final = 2
+EXIT_INTERNAL: Final = 70
+EXIT_INTERRUPTED: Final = 130
+EXIT_BROKEN_PIPE: Final = 141
+EXIT_TERMINATED: Final = 143
+_MAX_LINE: Final = 2000
+_PACKAGE: Final = Path(__file__).resolve().parents[1]
+
+
+class Terminated(BaseException):
+    """SIGTERM, raised as an exception so that private working folders are removed."""
+
+
+def settle(error: BaseException, *, as_json: bool) -> int:
+    """Say what went wrong and return the exit code."""
+    match error:
+        case SystemExit():
+            return error.code if isinstance(error.code, int) else 0
+        case BrokenPipeError():
+            return _without_reader()
+        case KeyboardInterrupt() | typer.Abort():
+            return _say("interrupted; nothing was published", EXIT_INTERRUPTED)
+        case Terminated():
+            return _say("terminated; nothing was published", EXIT_TERMINATED)
+        case MerchantScreenError():
+            report(error.problems or (_unlisted(error),), as_json=as_json)
+            return error.exit_code
+        case _:
+            problem, code = _foreign(error)
+            report((problem,), as_json=as_json)
+            return code
+
+
+def report(problems: Iterable[Problem], *, as_json: bool) -> None:
+    """Print problems on stderr, one line each."""
+    for problem in problems:
+        line = json.dumps(problem.as_dict()) if as_json else visible(str(problem), _MAX_LINE)
+        sys.stderr.write(f"{line}\n")
+
+
+def _say(text: str, code: int) -> int:
+    sys.stderr.write(f"merchantscreen: {text}\n")
+    return code
+
+
+def _without_reader() -> int:
+    """End quietly when nobody reads our output any more, such as after `| head`."""
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, sys.stdout.fileno())
+    os.close(quiet)
+    return EXIT_BROKEN_PIPE
+
+
+def _unlisted(error: MerchantScreenError) -> Problem:
+    return PROBLEMS["MS-RUN-000"].at("merchantscreen", found=error.message)
+
+
+def _foreign(error: BaseException) -> tuple[Problem, int]:
+    """Describe an error that is none of ours: a word typer could not read, the disk, or a mistake."""
+    described = getattr(error, "format_message", None)
+    if described is not None and getattr(error, "exit_code", None) == EXIT_USAGE:
+        return PROBLEMS["MS-RUN-001"].at("command line", found=str(described()).rstrip(".")), EXIT_USAGE
+    if isinstance(error, OSError) or "os error 28" in str(error):
+        return _access_problem(error), FileAccessError.exit_code
+    return _internal(error), EXIT_INTERNAL
+
+
+def _access_problem(error: BaseException) -> Problem:
+    """Name the file, never its folder, and what the system said."""
+    number = error.errno if isinstance(error, OSError) else errno.ENOSPC
+    name = Path(str(error.filename)).name if isinstance(error, OSError) and error.filename else "merchantscreen"
+    code = "MS-RUN-007" if number in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS} else "MS-RUN-008"
+    said = os.strerror(number) if number else "an input or output error"
+    return PROBLEMS[code].at(name, found=f"{PROBLEMS[code].title} ({said})")
+
+
+def _internal(error: BaseException) -> Problem:
+    crash_id = secrets.token_hex(4)
+    where = _write_crash_file(crash_id, error)
+    return PROBLEMS["MS-RUN-070"].at("merchantscreen", found=f"an internal error, id {crash_id}, crash file {where}")
+
+
+def _write_crash_file(crash_id: str, error: BaseException) -> str:
+    facts = {"id": crash_id, "version": __version__, "python": sys.version.split()[0], "errors": list(_chain(error))}
+    try:
+        handle, name = tempfile.mkstemp(prefix=f"merchantscreen-crash-{crash_id}-", suffix=".json")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(facts, file, indent=1)
+    except OSError:
+        return "could not be written"
+    return name
+
+
+def _chain(error: BaseException) -> Iterator[dict[str, object]]:
+    """Describe an error and those behind it by type and by lines of our own files."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield {"type": type(current).__qualname__, "frames": list(_frames(current))}
+        current = current.__cause__ or current.__context__
+
+
+def _frames(error: BaseException) -> Iterator[str]:
+    for frame in traceback.extract_tb(error.__traceback__):
+        path = Path(frame.filename)
+        if path.is_relative_to(_PACKAGE):
+            yield f"{path.relative_to(_PACKAGE)}:{frame.lineno} {frame.name}"

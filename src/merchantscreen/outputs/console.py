@@ -1,0 +1,235 @@
+"""A run as a person likes to read it: what was read, who is linked, what could not be tested.
+
+Rules kept here:
+* a view of the bundle: nothing is computed, every figure is in a file of it;
+* linked, for review: neutral words, and what speaks against a link beside it;
+* counts add up on the screen: read = accepted + rejected;
+* what was not shown is counted, and what could not be tested is said;
+* narrow terminals lose columns, never the account or its tier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import polars as pl
+from rich import box
+from rich.console import Console, JustifyMethod, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from merchantscreen.outputs.blindspots import sentences
+from merchantscreen.outputs.manifest import ROLES, Manifest
+from merchantscreen.outputs.text import counted, defanged, safe_text, visible
+from merchantscreen.vocabulary import CounterEvidence, Tier
+
+TOP_ROWS: Final = 30
+"""Accounts on the screen; all are in ranking.csv."""
+DISCLAIMER: Final = "linked, for review — not a finding"
+
+COUNTER_EVIDENCE: Final[Mapping[str, str]] = {
+    CounterEvidence.OUTSIDE_VALIDITY: "activity outside the referral's validity",
+    CounterEvidence.SHARED_HOST: "shared host",
+    CounterEvidence.NOT_DEDICATED: "domain not dedicated",
+    CounterEvidence.SINGLE_HOTLINE: "one hotline only",
+    CounterEvidence.DISPUTED: "referral disputed",
+    CounterEvidence.EXPIRED: "referral expired",
+    CounterEvidence.SITE_DOWN: "site reported down",
+    CounterEvidence.NEAR_MATCH_ONLY: "near match only",
+    CounterEvidence.WIDELY_SHARED_IDENTIFIER: "widely shared identifier",
+    CounterEvidence.MIXED_SCRIPT: "mixed scripts in the name",
+}
+"""What speaks against a link, in a reader's words."""
+
+_TIER_STYLES: Final[Mapping[str, str]] = {
+    Tier.T1: "bold magenta",
+    Tier.T2: "yellow",
+    Tier.T3: "cyan",
+    Tier.WATCH: "dim",
+}
+
+ALWAYS: Final = 9
+"""Worth of the columns that stay on any terminal."""
+_GAP: Final = 3
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of the ranked table: its worth on a narrow terminal, and the least width it needs to be of use."""
+
+    title: str
+    keep: int
+    width: int
+    cell: Callable[[Row], Text]
+    right: bool = False
+
+
+def _place(row: Row) -> Text:
+    return Text(f"={row['rank']}" if row["tied_with"] else str(row["rank"]))
+
+
+def _tier(row: Row) -> Text:
+    return safe_text(row["tier"], _TIER_STYLES.get(row["tier"], ""))
+
+
+def _strongest(row: Row) -> Text:
+    return Text(defanged(visible(row["strongest_link"])))
+
+
+def _where(row: Row) -> Text:
+    return safe_text(" ".join(part for part in (row["mcc"], row["country"]) if part))
+
+
+def _rules(row: Row) -> Text:
+    hits = row["rule_hits"]
+    return safe_text(f"{len(hits)}: {', '.join(hits)}" if hits else "")
+
+
+def _against(row: Row) -> Text:
+    return safe_text(", ".join(COUNTER_EVIDENCE.get(note, note) for note in row["counter_evidence"]))
+
+
+_COLUMNS: Final = (
+    _Column("rank", ALWAYS, 4, _place, right=True),
+    _Column("tier", ALWAYS, 5, _tier),
+    _Column("account", ALWAYS, 30, lambda row: safe_text(row["account_id"])),
+    _Column("trading name", 6, 14, lambda row: safe_text(row["dba_name"])),
+    _Column("MCC", 3, 7, _where),
+    _Column("score", ALWAYS, 5, lambda row: Text(f"{row['score']:.1f}"), right=True),
+    _Column("strongest link", 7, 28, _strongest),
+    _Column("rules that hit", 4, 14, _rules),
+    _Column("speaks against it", 5, 17, _against),
+)
+
+
+def show_run(
+    console: Console,
+    manifest: Manifest,
+    ranking: pl.DataFrame,
+    blind_spots: pl.DataFrame,
+    folder: str,
+    top: int = TOP_ROWS,
+) -> None:
+    """Print a run.
+
+    Args:
+        console: Where to.
+        manifest: The run's manifest.
+        ranking: tables.Ranking.
+        blind_spots: tables.BlindSpots.
+        folder: Path of the bundle, as the reader may type it.
+        top: Most accounts to show.
+    """
+    for part in _parts(console.width, manifest, ranking, blind_spots, folder, top):
+        console.print(part)
+
+
+def _parts(
+    width: int, manifest: Manifest, ranking: pl.DataFrame, blind_spots: pl.DataFrame, folder: str, top: int
+) -> Iterator[RenderableType]:
+    yield Text.assemble(("merchantscreen ", "bold"), visible(manifest.run_id), f" · as of {manifest.as_of}")
+    yield Text()
+    yield _inputs(manifest)
+    yield Text(f"  {counts_line(manifest)}")
+    yield Text()
+    yield Text.assemble(("Accounts linked to confirmed domains", "bold"), f" ({DISCLAIMER})")
+    yield _ranked(ranking.head(top), width) if ranking.height else Text("  none: no account read holds a link")
+    yield from _below(manifest, ranking, top)
+    yield Text()
+    yield from _unseen(blind_spots)
+    yield Text.assemble(
+        ("Files   ", "bold"),
+        visible(folder, 4096),
+        f" (unsigned; check with: merchantscreen verify {visible(folder, 4096)})",
+    )
+
+
+def _inputs(manifest: Manifest) -> Text:
+    """Show per role what was read; the figures add up."""
+    totals = [manifest.totals[role] for role in ROLES]
+    files = [counted(total.files, "file") for total in totals]
+    figures = [[f"{number:,}" for number in (t.rows_read, t.rows_accepted, t.rows_rejected)] for t in totals]
+    wide = [max(len(row[place]) for row in figures) for place in range(3)]
+    wide_files = max(len(text) for text in files)
+    lines = [
+        f"  {role:<13}{file:<{wide_files}}  {read:>{wide[0]}} read = "
+        f"{kept:>{wide[1]}} accepted + {left:>{wide[2]}} rejected"
+        for role, file, (read, kept, left) in zip(ROLES, files, figures, strict=True)
+    ]
+    return Text("\n".join(lines))
+
+
+def counts_line(manifest: Manifest) -> str:
+    """Say how much was screened and how much of it is linked."""
+    counts = manifest.counts
+    domains = counted(counts.get("flagged_domain_count", 0), "flagged domain")
+    accounts = counted(counts.get("account_count", 0), "account")
+    transactions = counted(counts.get("transaction_count", 0), "transaction")
+    direct, ranked = counts.get("linked_account_count", 0), counts.get("ranked_account_count", 0)
+    return f"{domains} · {accounts} and {transactions} screened · {direct:,} linked directly · {ranked:,} ranked"
+
+
+def _ranked(ranking: pl.DataFrame, width: int) -> Table:
+    rows = ranking.to_dicts()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    widths = _widths(rows, width)
+    columns = [column for column in _COLUMNS if column.title in widths]
+    for column in columns:
+        justify: JustifyMethod = "right" if column.right else "left"
+        wraps = column.keep == ALWAYS
+        table.add_column(
+            column.title,
+            justify=justify,
+            width=widths[column.title],
+            no_wrap=not wraps,
+            overflow="fold" if wraps else "ellipsis",
+        )
+    for row in rows:
+        style = _TIER_STYLES[Tier.WATCH] if row["tier"] == Tier.WATCH else ""
+        table.add_row(*(column.cell(row) for column in columns), style=style)
+    return table
+
+
+def _widths(rows: list[dict[str, Any]], width: int) -> dict[str, int]:
+    """Choose the columns that fit, the most telling first, and give what is left to those cut short."""
+    full = {c.title: max([len(c.title), *(c.cell(row).cell_len for row in rows)]) for c in _COLUMNS}
+    chosen: dict[str, int] = {}
+    left = width - 2
+    for column in sorted(_COLUMNS, key=lambda column: -column.keep):
+        needed = min(full[column.title], max(column.width, len(column.title))) + _GAP
+        if column.keep < ALWAYS and needed > left:
+            continue
+        chosen[column.title] = needed - _GAP
+        left -= needed
+    for title, given in chosen.items():
+        more = max(0, min(left, full[title] - given))
+        chosen[title] = given + more
+        left -= more
+    return chosen
+
+
+def _below(manifest: Manifest, ranking: pl.DataFrame, top: int) -> Iterator[Text]:
+    """Sum the tiers up, and say what is not on the screen."""
+    if ranking.height > top:
+        yield Text(f"  … and {ranking.height - top:,} more in ranking.csv")
+    tiers = manifest.tiers
+    cases = " · ".join(f"{tier.value}: {tiers[tier.value]:,}" for tier in (Tier.T1, Tier.T2, Tier.T3))
+    yield Text.assemble(("Tiers   ", "bold"), f"{cases} · watch: {tiers[Tier.WATCH.value]:,} (shown, not cases)")
+    if manifest.sealed_count:
+        sealed = counted(manifest.sealed_count, "account")
+        yield Text.assemble(("Sealed  ", "bold"), f"{sealed} for the law-enforcement liaison only, in sealed.jsonl")
+
+
+def _unseen(blind_spots: pl.DataFrame) -> Iterator[RenderableType]:
+    said = list(sentences(blind_spots))
+    if not said:
+        return
+    yield Text.assemble(("Could not be tested", "bold"), " (a blind spot is never a clean result)")
+    for sentence in said:
+        yield Padding(Text(f"· {sentence}"), (0, 0, 0, 2), expand=False)
+    yield Text()

@@ -1,0 +1,62 @@
+"""Frames as CSV that a spreadsheet may open: RFC 4180, and no cell that turns into a formula.
+
+Rules kept here:
+* only text that came from outside is neutralised; numbers stay numbers, since they come from typed columns;
+* a formula sign at the start of a cell gets a `'` before it, also behind blanks and control
+  characters, in its fullwidth forms, and behind each `;`, where some locales begin a cell;
+* CSV is for eyes: the exact values are in the JSON lines.
+
+Source: row 7 and section 0.9 of the threat model; OWASP on CSV injection.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import polars as pl
+
+from merchantscreen.outputs.jsonlines import with_written_times
+
+_CHUNK_ROWS: Final = 16_384
+_FORMULA_SIGN: Final = "=+\\-@＝＋－＠﹦﹢﹣﹫−"
+_UNSEEN: Final = r"\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_CELL_START: Final = re.compile(rf"(^|;)(?=[{_UNSEEN}]*[{_FORMULA_SIGN}])")
+_CONTROL_START: Final = re.compile(r"[\t\r\n\x00]")
+
+
+def csv_lines(frame: pl.DataFrame) -> Iterator[bytes]:
+    """Write a frame as CSV with a header, in pieces of some thousand rows."""
+    written = with_written_times(frame)
+    yield _csv([written.columns])
+    for piece in written.iter_slices(_CHUNK_ROWS):
+        yield _csv([[_cell(value) for value in row] for row in piece.iter_rows()])
+
+
+def neutralised(text: str) -> str:
+    """Put a `'` where a spreadsheet would begin a formula."""
+    marked = _CELL_START.sub(r"\1'", text)
+    return f"'{marked}" if _CONTROL_START.match(marked) else marked
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return neutralised(value)
+        case list():
+            return neutralised(";".join(str(part) for part in value if part is not None))
+        case _:
+            return repr(value)
+
+
+def _csv(rows: list[list[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode()

@@ -1,0 +1,85 @@
+"""Frames as JSON lines, the exact form of every evidence file.
+
+Rules kept here:
+* one object per line, columns in the order of the table, no blanks, UTF-8 as it is;
+* moments are `2026-11-01T00:00:00Z`, with microseconds only where there are any; days are ISO;
+* floats are written in their shortest exact form; NaN and infinities are refused;
+* the same frame gives the same bytes on every machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import dataframely as dy
+import polars as pl
+
+from merchantscreen.errors import InputError
+from merchantscreen.outputs.problems import PROBLEMS
+from merchantscreen.tables import schema_of
+
+_CHUNK_ROWS: Final = 16_384
+_SECONDS: Final = "%Y-%m-%dT%H:%M:%SZ"
+_MICROSECONDS: Final = "%Y-%m-%dT%H:%M:%S%.6fZ"
+_ANY_SECONDS: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
+
+
+def json_lines(frame: pl.DataFrame) -> Iterator[bytes]:
+    """Write a frame as JSON lines, in pieces of some thousand rows."""
+    written = with_written_times(frame)
+    for piece in written.iter_slices(_CHUNK_ROWS):
+        yield b"".join(_line(row) for row in piece.iter_rows(named=True))
+
+
+def with_written_times(frame: pl.DataFrame) -> pl.DataFrame:
+    """Replace moments and days by the text that stands for them in every output."""
+    return frame.with_columns(_written(name, dtype) for name, dtype in frame.schema.items() if dtype.is_temporal())
+
+
+def _written(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if dtype == pl.Date:
+        return column.dt.strftime("%Y-%m-%d")
+    whole = column.dt.microsecond() == 0
+    return pl.when(whole).then(column.dt.strftime(_SECONDS)).otherwise(column.dt.strftime(_MICROSECONDS)).alias(name)
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    return json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
+
+def read_json_lines(content: bytes, table: type[dy.Schema], where: str) -> pl.DataFrame:
+    """Read what `json_lines` wrote back into a frame of its table.
+
+    Raises:
+        InputError: with the first line that does not fit the table.
+    """
+    schema = schema_of(table)
+    rows = [_values(line, tuple(schema), where, number) for number, line in enumerate(content.splitlines(), start=1)]
+    plain = {name: pl.String() if dtype.is_temporal() else dtype for name, dtype in schema.items()}
+    try:
+        frame = pl.DataFrame(rows, schema=plain, orient="row", strict=True)
+        return frame.with_columns(_read(name, dtype) for name, dtype in schema.items() if dtype.is_temporal())
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        raise _unfit(where, None) from error
+
+
+def _values(line: bytes, columns: tuple[str, ...], where: str, number: int) -> tuple[Any, ...]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise _unfit(where, number) from error
+    if not isinstance(row, dict) or tuple(row) != columns:
+        raise _unfit(where, number)
+    return tuple(row.values())
+
+
+def _read(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name).str
+    return column.to_date("%Y-%m-%d") if dtype == pl.Date else column.to_datetime(_ANY_SECONDS, time_unit="us")
+
+
+def _unfit(where: str, line: int | None) -> InputError:
+    return InputError(f"{where} does not fit its table", (PROBLEMS["MS-RUN-017"].at(where, line),))
