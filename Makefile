@@ -76,8 +76,6 @@ check-docs: $(VENV)/.dev $(VENV)/.project ## Fail if a generated page is stale.
 # -------------------------------------------------------------------------- data and upkeep
 
 WORLD := --accounts 400 --transactions 20000 --referrals 40 --seed 7 --format csv
-EVIDENCE := ranking.csv ledger.jsonl contributions.jsonl links.jsonl rules.jsonl rejects.csv blind_spots.jsonl sealed.jsonl
-
 golden: $(VENV)/.runtime $(VENV)/.project ## Make sample_data/ and its expected result again; read the diff before you keep it.
 	rm -rf build/golden
 	$(BIN)/merchantscreen simulate $(WORLD) --out build/golden/world
@@ -85,8 +83,8 @@ golden: $(VENV)/.runtime $(VENV)/.project ## Make sample_data/ and its expected 
 		build/golden/world/referrals.jsonl build/golden/world/truth.csv sample_data/
 	$(SCREEN) --out build/golden --run-id run
 	rm -rf sample_data/expected && mkdir sample_data/expected
-	cd build/golden/run && for part in $(EVIDENCE); do \
-		if [ -e $$part ]; then install -m 644 $$part $(CURDIR)/sample_data/expected/; fi; done
+	install -m 644 build/golden/run/ranking.csv sample_data/expected/
+	cd build/golden/run && rm rejects.csv manifest.json && sha256sum * > $(CURDIR)/sample_data/expected/SHA256SUMS
 
 bench: $(VENV)/.runtime $(VENV)/.project ## Measure a screening run against plain decoding of the same columns.
 	$(BIN)/python benchmarks/run.py

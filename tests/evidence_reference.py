@@ -1,18 +1,25 @@
 """EVID-2 written a second time, in plain Python with decimals: the oracle of the evidence tests.
 
-It shares no code with the package and prefers the slow and obvious way: dictionaries,
+It shares no code with the package (of which it takes the type of the model only) and prefers the slow and obvious way: dictionaries,
 loops, 60 digits. Every stored quantity is rounded half to even to a whole nano-unit.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal, getcontext
 from fractions import Fraction
 
+from merchantscreen.policy.model import EvidenceModel
+
 getcontext().prec = 60
 N = 10**9
+
+LinkRow = tuple[str, str, str, str | None, bool]
+"""subject, domain, kind, match, whether the domain is confirmed"""
+LinkItems = dict[str, dict[str, list[tuple[int, bool]]]]
 
 
 @dataclass
@@ -48,42 +55,44 @@ class World:
         return self
 
 
-def rounded(value):
+def rounded(value: Decimal | Fraction) -> int:
     """Round half to even to an integer."""
     if isinstance(value, Fraction):
         return round(value)
     return int(value.to_integral_value(ROUND_HALF_EVEN))
 
 
-def points(strength):
+def points(strength: int) -> int:
     """e = -ln(1 - s)."""
     return rounded(-(1 - Decimal(strength) / N).ln() * N)
 
 
-def link_norm(values):
+def link_norm(values: list[int]) -> int:
     """(sum e^1.5)^(2/3)."""
     total = sum((Decimal(e) ** Decimal("1.5") for e in values), Decimal(0))
     return rounded(total ** (Decimal(2) / 3)) if total else 0
 
 
-def square_norm(values):
+def square_norm(values: list[int]) -> int:
     """(sum e^2)^0.5."""
     return rounded(Decimal(sum(e * e for e in values)).sqrt())
 
 
-def score(total):
+def score(total: int) -> int:
     """S = 1 - exp(-E)."""
     return rounded((1 - (-Decimal(total) / N).exp()) * N)
 
 
-def carry(kinds, confirmed_kinds, model):
+def carry(kinds: dict[str, int], confirmed_kinds: dict[str, int], model: EvidenceModel) -> int:
     """rho of one subject from its points per kind and from those of confirmed domains alone."""
     indirect = rounded(Fraction(model.indirect_carry_nano * score(sum(kinds.values())), N))
     direct = rounded(Fraction(model.direct_carry_nano * score(sum(confirmed_kinds.values())), N))
     return max(indirect, direct)
 
 
-def link_items(pairs, risk, degree, model):
+def link_items(
+    pairs: list[LinkRow], risk: dict[str, int], degree: dict[tuple[str, str], int], model: EvidenceModel
+) -> LinkItems:
     """subject -> kind -> list of (points, whether from a confirmed domain)."""
     found = defaultdict(lambda: defaultdict(list))
     for subject, domain, kind, match, confirmed in pairs:
@@ -97,12 +106,14 @@ def link_items(pairs, risk, degree, model):
     return found
 
 
-def capped(values, norm, cap):
+def capped(values: list[int], norm: Callable[[list[int]], int], cap: int) -> int:
     """Sum points of one kind and cap them."""
     return min(cap, norm(values))
 
 
-def kinds_of_links(items, model, *, confirmed_only=False):
+def kinds_of_links(
+    items: dict[str, list[tuple[int, bool]]], model: EvidenceModel, *, confirmed_only: bool = False
+) -> dict[str, int]:
     """kind -> points of one subject's link items."""
     result = {}
     for kind, values in items.items():
@@ -112,7 +123,7 @@ def kinds_of_links(items, model, *, confirmed_only=False):
     return result
 
 
-def domain_risk(world, model):
+def domain_risk(world: World, model: EvidenceModel) -> dict[str, int]:
     """rho of every domain after the domain round."""
     risk = dict(world.confidence)
     if not model.domain_rounds:
@@ -131,7 +142,7 @@ def domain_risk(world, model):
     return risk
 
 
-def shared_items(world, risk, model):
+def shared_items(world: World, risk: dict[str, int], model: EvidenceModel) -> dict[str, dict[str, list[int]]]:
     """account -> kind -> list of points, from the others' contributions."""
     contributions = defaultdict(dict)
     for kind, value, account in set(world.holdings):
@@ -155,7 +166,7 @@ def shared_items(world, risk, model):
     return found
 
 
-def evid2(world, model):
+def evid2(world: World, model: EvidenceModel) -> dict[str, int]:
     """Score every account: account -> E in nano-units."""
     confirmed = {domain for domain, c in world.confidence.items() if c > 0}
     rows = [(a, d, kind, match, d in confirmed) for a, d, kind, match in sorted(set(world.links))]

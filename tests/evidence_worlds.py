@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
+import dataframely as dy
 import polars as pl
+from evidence_reference import World
 from hypothesis import strategies as st
 
 from merchantscreen.evidence import Links, assess, totals
@@ -24,15 +27,13 @@ from merchantscreen.tables import (
 )
 from merchantscreen.vocabulary import HostMatch, Level
 
-from evidence_reference import World
-
 LINK_KINDS = ["declared_website", "observed_requestor_url", "email_domain"]
 SHARED_KINDS = ["settlement_account", "phone", "ip"]
 _KAPPA_ZERO = {"settlement_account", "tax_id", "principal"}
 _WEIGHTS = {"settlement_account": 950, "phone": 600, "ip": 300, "declared_website": 950, "email_domain": 600}
 
 
-def model(**changes) -> EvidenceModel:
+def model(**changes: Any) -> EvidenceModel:
     """Build a model with the starting numbers of the method, some of them changed."""
     kinds = {
         kind.name: KindWeight(
@@ -71,7 +72,7 @@ ACCOUNTS = [f"ACQ1/{i:04d}" for i in range(8)]
 
 
 @st.composite
-def worlds(draw) -> World:
+def worlds(draw: st.DrawFn) -> World:
     """Draw a world of up to four domains and eight accounts, with frozen tables."""
     confidence = draw(
         st.dictionaries(st.sampled_from(DOMAINS), st.sampled_from([0, NANO, NANO, NANO // 2, 123_456_789]), min_size=1)
@@ -119,19 +120,17 @@ def as_links(world: World) -> Links:
     )
 
 
-def _frame(rows, columns, table) -> pl.DataFrame:
+def _frame(rows: list[tuple[Any, ...]], columns: list[str], table: type[dy.Schema]) -> pl.DataFrame:
     schema = schema_of(table)
     return pl.DataFrame(rows, schema={name: schema[name] for name in columns}, orient="row")
 
 
-def _counts(table: dict, schema) -> pl.DataFrame:
-    rows = [(*key, count) for key, count in table.items()]
-    return pl.DataFrame(rows, schema=schema_of(schema), orient="row")
+def _counts(counts: dict[tuple[str, str], int], table: type[dy.Schema]) -> pl.DataFrame:
+    rows = [(*key, count) for key, count in counts.items()]
+    return pl.DataFrame(rows, schema=schema_of(table), orient="row")
 
 
 def scores(world: World, parameters: EvidenceModel) -> dict[str, int]:
     """Score a world with the package: account -> E in nano-units."""
     table = totals(assess(as_links(world), parameters))
     return {account: total for account, total in table.select("account_id", "points_nano").iter_rows() if total}
-
-

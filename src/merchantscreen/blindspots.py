@@ -62,26 +62,35 @@ def _accounts(accounts: pl.DataFrame, active: pl.DataFrame) -> tuple[pl.DataFram
 def _facilitators(accounts: pl.DataFrame) -> pl.DataFrame:
     """Count master accounts of facilitators: what their sub-merchants do cannot be told apart."""
     masters = accounts.filter(pl.col("payment_facilitator_id").is_not_null() & pl.col("sub_merchant_id").is_null())
-    return masters.group_by(subject="payment_facilitator_id").agg(count=pl.len().cast(pl.Int64)).select(
-        pl.lit(BlindSpot.FACILITATOR_WITHOUT_SUB_MERCHANTS.value).alias("kind"),
-        "subject",
-        "count",
-        pl.lit("accounts of this facilitator name no sub-merchant; the shops behind them cannot be told apart").alias(
-            "detail"
-        ),
-    ).cast({"count": pl.Int64})
+    return (
+        masters.group_by(subject="payment_facilitator_id")
+        .agg(count=pl.len().cast(pl.Int64))
+        .select(
+            pl.lit(BlindSpot.FACILITATOR_WITHOUT_SUB_MERCHANTS.value).alias("kind"),
+            "subject",
+            "count",
+            pl.lit(
+                "accounts of this facilitator name no sub-merchant; the shops behind them cannot be told apart"
+            ).alias("detail"),
+        )
+        .cast({"count": pl.Int64})
+    )
 
 
 def _rules(results: pl.DataFrame) -> pl.DataFrame:
     """Count, per rule, the accounts for which it could not be evaluated."""
     open_cases = results.filter(pl.col("outcome") == RuleOutcome.NOT_EVALUATED)
-    return open_cases.group_by(subject="rule_id").agg(count=pl.len().cast(pl.Int64)).select(
-        pl.lit(BlindSpot.RULE_NOT_EVALUATED.value).alias("kind"),
-        "subject",
-        "count",
-        pl.lit("accounts of the neighbourhood lack the data this rule needs; that is not a clean result").alias(
-            "detail"
-        ),
+    return (
+        open_cases.group_by(subject="rule_id")
+        .agg(count=pl.len().cast(pl.Int64))
+        .select(
+            pl.lit(BlindSpot.RULE_NOT_EVALUATED.value).alias("kind"),
+            "subject",
+            "count",
+            pl.lit("accounts of the neighbourhood lack the data this rule needs; that is not a clean result").alias(
+                "detail"
+            ),
+        )
     )
 
 

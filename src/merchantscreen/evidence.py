@@ -91,7 +91,9 @@ def assess(links: Links, model: EvidenceModel) -> Assessment:
     return Assessment(_sorted(ledger), _sorted_contributions(pl.concat(contributions)), model.account_rounds)
 
 
-def add_typology(assessment: Assessment, results: pl.DataFrame, severities: dict[str, str], model: EvidenceModel) -> Assessment:
+def add_typology(
+    assessment: Assessment, results: pl.DataFrame, severities: dict[str, str], model: EvidenceModel
+) -> Assessment:
     """Add hits of rank rules as items with their own cap, for accounts that hold a link already.
 
     Args:
@@ -119,9 +121,7 @@ def add_typology(assessment: Assessment, results: pl.DataFrame, severities: dict
         contributors=pl.lit([], dtype=pl.List(pl.String)),
     ).with_columns(strength_nano=pl.col("weight_nano"))
     closed = _close_round(conform(items, Ledger), model, assessment.final_round)
-    return Assessment(
-        _sorted(pl.concat([assessment.ledger, closed])), assessment.contributions, assessment.final_round
-    )
+    return Assessment(_sorted(pl.concat([assessment.ledger, closed])), assessment.contributions, assessment.final_round)
 
 
 def totals(assessment: Assessment) -> pl.DataFrame:
@@ -251,8 +251,11 @@ def _name_contributors(items: pl.DataFrame, terms: pl.DataFrame, links: Links) -
     )
     listed = pairs.group_by(*keys, "account_id", maintain_order=True).agg(contributors=pl.col("holder"))
     behind = _referrals_of_accounts(links).rename({"account_id": "holder"})
-    referrals = pairs.join(behind, on="holder").explode("referral_ids").group_by(*keys, "account_id").agg(
-        _sorted_set("referral_ids")
+    referrals = (
+        pairs.join(behind, on="holder")
+        .explode("referral_ids")
+        .group_by(*keys, "account_id")
+        .agg(_sorted_set("referral_ids"))
     )
     joined = items.join(listed, on=[*keys, "account_id"], how="left").join(
         referrals, on=[*keys, "account_id"], how="left"
@@ -301,17 +304,16 @@ def _with_shares(items: pl.DataFrame) -> pl.DataFrame:
     several = items.filter(~lone).drop("share_nano")
     shares: list[int] = []
     for block in several.partition_by(group, maintain_order=True):
-        is_link = block["family"][0] == EvidenceFamily.LINK
-        powers = [_power(value, is_link) for value in block["points_nano"]]
+        powers = [_power(value, block["family"][0]) for value in block["points_nano"]]
         shares += nano.split_exactly(block["kind_points_nano"][0], powers)
     ordered = pl.concat(several.partition_by(group, maintain_order=True)) if several.height else several
     split = ordered.with_columns(share_nano=pl.Series(shares, dtype=pl.Int64))
     return pl.concat([single.select(items.columns), split.select(items.columns)])
 
 
-def _power(points_nano: int, is_link: bool) -> int:
-    """Return e^2, or e^(3/2) to the integer below, for splitting."""
-    return isqrt(points_nano**3) if is_link else points_nano**2
+def _power(points_nano: int, family: str) -> int:
+    """Return e^(3/2) to the integer below for links and e^2 for the rest, for splitting."""
+    return isqrt(points_nano**3) if family == EvidenceFamily.LINK else points_nano**2
 
 
 def _totals(items: pl.DataFrame) -> pl.DataFrame:

@@ -114,11 +114,14 @@ def match_hosts(hosts: pl.Series, domains: pl.DataFrame) -> pl.DataFrame:
     found = pl.concat(
         [
             _matched(_inside(names, by_scope["domain"]), HostMatch.EXACT),
-            _matched(names.filter(pl.col("host").is_in(by_host["domain"].implode())).with_columns(domain="host"), HostMatch.EXACT),
             _matched(
-                _inside(names, siblings["registrable"]).join(
-                    siblings.select("registrable", flagged="domain"), left_on="domain", right_on="registrable"
-                ).select("host", domain="flagged"),
+                names.filter(pl.col("host").is_in(by_host["domain"].implode())).with_columns(domain="host"),
+                HostMatch.EXACT,
+            ),
+            _matched(
+                _inside(names, siblings["registrable"])
+                .join(siblings.select("registrable", flagged="domain"), left_on="domain", right_on="registrable")
+                .select("host", domain="flagged"),
                 HostMatch.CLOSE,
             ),
             _matched(_same_label(names, domains), HostMatch.LABEL),
@@ -190,9 +193,7 @@ def _observed(
         yield _activity(engine, transactions, column, matched, windows, kind)
 
 
-def _in_descriptors(
-    engine: Engine, transactions: Frame, domains: pl.DataFrame, windows: pl.DataFrame
-) -> pl.DataFrame:
+def _in_descriptors(engine: Engine, transactions: Frame, domains: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
     """Find flagged domains written out in descriptors."""
     dotted = transactions.filter(nw.col("descriptor").str.contains(".", literal=True))
     texts = engine.collect(distinct(dotted, "descriptor"))["descriptor"]
@@ -264,14 +265,14 @@ def _declared(
         if kind == "email_domain":
             hosts = hosts.filter(~hosts.is_in(sorted(names.free_mail_domains)))
         matched = match_hosts(hosts, names.domains)
-        holders = engine.collect(of_kind.join(engine.load(matched.select(value="host").unique()), on="value", how="semi"))
+        holders = engine.collect(
+            of_kind.join(engine.load(matched.select(value="host").unique()), on="value", how="semi")
+        )
         pairs = holders.join(matched, left_on="value", right_on="host").rename({"value": "seen_as"})
         yield _over_lifetime(pairs, accounts, windows, as_of).with_columns(kind=pl.lit(kind))
 
 
-def _over_lifetime(
-    pairs: pl.DataFrame, accounts: pl.DataFrame, windows: pl.DataFrame, as_of: datetime
-) -> pl.DataFrame:
+def _over_lifetime(pairs: pl.DataFrame, accounts: pl.DataFrame, windows: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """Date a declared link by the life of its account, and hold it against the window.
 
     An unknown opening date counts as open all along: what is not known is no excuse.
@@ -300,7 +301,9 @@ def _from_clues(
 ) -> Iterator[pl.DataFrame]:
     """Find the accounts behind merchant ids and descriptors that hotlines saw."""
     ids = names.clues.select("domain", seen_as="card_acceptor_id").drop_nulls().unique()
-    seen = pl.concat([accounts.select("account_id", seen_as=column) for column in ("card_acceptor_id", "sub_merchant_id")])
+    seen = pl.concat(
+        [accounts.select("account_id", seen_as=column) for column in ("card_acceptor_id", "sub_merchant_id")]
+    )
     pairs = seen.drop_nulls().unique().join(ids, on="seen_as").with_columns(match=pl.lit(HostMatch.EXACT.value))
     yield _over_lifetime(pairs, accounts, windows, as_of).with_columns(kind=pl.lit("clue_merchant_id"))
     texts = names.clues.select("domain", seen_as="descriptor").drop_nulls().unique()

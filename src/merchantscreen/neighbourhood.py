@@ -93,7 +93,9 @@ def holdings_of(engine: Engine, transactions: Frame, declared: Frame, accounts: 
         declared.filter(nw.col("kind").is_in(sorted(names))).join(wanted, on="account_id", how="semi")
     ).with_columns(pl.col("kind").replace_strict(names, return_dtype=pl.String))
     columns = [kind.column for kind in identifier_kinds("transactions")]
-    seen = engine.collect(transactions.select("account_id", *columns).join(wanted, on="account_id", how="semi").unique())
+    seen = engine.collect(
+        transactions.select("account_id", *columns).join(wanted, on="account_id", how="semi").unique()
+    )
     observed = [
         seen.select(pl.lit(kind.name).alias("kind"), pl.col(kind.column).alias("value"), "account_id")
         for kind in identifier_kinds("transactions")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
 import networkx as nx
 import polars as pl
@@ -93,9 +93,7 @@ def _link_edges(items: pl.DataFrame, subject: str) -> Iterator[tuple[Node, Node,
         yield middle, (subject, name, ""), NANO
 
 
-def _identifier_edges(
-    items: pl.DataFrame, contributions: pl.DataFrame
-) -> tuple[set[tuple[Node, Node, int]], set[str]]:
+def _identifier_edges(items: pl.DataFrame, contributions: pl.DataFrame) -> tuple[set[tuple[Node, Node, int]], set[str]]:
     """Lead from contributors over an identifier to its holder; return the edges and the contributors."""
     shared = items.filter(pl.col("family") == EvidenceFamily.IDENTIFIER)
     terms = contributions.join(
@@ -112,7 +110,7 @@ def _identifier_edges(
 
 
 def _path(graph: nx.DiGraph[Node], way: list[Node]) -> EvidencePath:
-    strengths = [NANO, *(graph.edges[pair]["strength"] for pair in zip(way[1:], way[2:], strict=False))]
+    strengths = [NANO, *(graph.edges[pair]["strength"] for pair in pairwise(way[1:]))]
     steps = tuple(_step(node, strength) for node, strength in zip(way[1:], strengths, strict=True))
     return EvidencePath(steps, math.prod(strength / NANO for strength in strengths))
 

@@ -162,7 +162,9 @@ def _rule_facts(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def _source_facts(evidence: Evidence) -> pl.DataFrame:
-    return _backing(evidence).select("account_id", "assurance", hotline_count=pl.col("hotlines").list.len().cast(pl.Int64))
+    return _backing(evidence).select(
+        "account_id", "assurance", hotline_count=pl.col("hotlines").list.len().cast(pl.Int64)
+    )
 
 
 def _names_set_by(who: SetBy) -> list[str]:

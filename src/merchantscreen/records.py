@@ -32,9 +32,7 @@ class SourceFile:
 
     def __post_init__(self) -> None:
         if self.rows_read != self.rows_accepted + self.rows_rejected:
-            raise AssertionError(
-                f"{self.name}: read {self.rows_read} != {self.rows_accepted} + {self.rows_rejected}"
-            )
+            raise AssertionError(f"{self.name}: read {self.rows_read} != {self.rows_accepted} + {self.rows_rejected}")
 
 
 class Progress(Protocol):

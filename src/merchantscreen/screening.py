@@ -239,7 +239,7 @@ def _without_idle_domains(ledger: pl.DataFrame, links: pl.DataFrame) -> pl.DataF
 
 def _counts(near: _Near, ranking: pl.DataFrame, domains: pl.DataFrame, intake: Intake) -> dict[str, int]:
     """Count what was looked at, in the order a reader asks for it."""
-    accepted = {role: 0 for role in ("merchants", "transactions")}
+    accepted = dict.fromkeys(("merchants", "transactions"), 0)
     for source in intake.sources:
         accepted[source.role] += source.rows_accepted
     per_tier = {f"{tier.value.lower()}_count": int((ranking["tier"] == tier).sum()) for tier in Tier}

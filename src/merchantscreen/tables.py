@@ -438,6 +438,7 @@ class BlindSpots(dy.Schema):
 INPUT_TABLES: Final[dict[str, type[dy.Schema]]] = {"merchants": MerchantRows, "transactions": TransactionRows}
 """The two tables a mapping file may fill."""
 
+
 def schema_of(table: type[dy.Schema]) -> pl.Schema:
     """Return the column types of a table, in order."""
     return table.create_empty().schema

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -190,8 +191,6 @@ def test_threads_hash_seeds_and_time_zones_give_identical_bytes(
 
 def test_parquet_input_gives_the_same_evidence_as_csv(sample_run: Path, tmp_path: Path) -> None:
     """The same rows as Parquet files: the same evidence."""
-    import polars as pl
-
     merchants = pl.read_csv(SAMPLE / "merchants.csv", infer_schema=False)
     merchants.with_columns(
         pl.col("opened_on", "closed_on").str.to_date(),

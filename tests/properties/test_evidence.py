@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from random import Random
 
 import polars as pl
 import pytest
+from evidence_reference import World, evid2
+from evidence_worlds import ACCOUNTS, DOMAINS, LINK_KINDS, SHARED_KINDS, as_links, model, scores, worlds
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence_reference import World, evid2
-from evidence_worlds import ACCOUNTS, DOMAINS, LINK_KINDS, SHARED_KINDS, as_links, model, scores, worlds
 from merchantscreen import nano
 from merchantscreen.evidence import assess, totals
 from merchantscreen.policy.model import NANO
@@ -65,7 +66,7 @@ def test_retracting_a_referral_restores_the_earlier_scores(world: World, domain:
 
 
 @given(worlds(), st.randoms())
-def test_order_of_rows_and_ends_of_domain_links_do_not_matter(world: World, random) -> None:
+def test_order_of_rows_and_ends_of_domain_links_do_not_matter(world: World, random: Random) -> None:
     """Shuffled rows and swapped ends of domain links give equal scores."""
     shuffled = replace(
         world,
@@ -183,6 +184,7 @@ def test_copies_of_one_kind_never_exceed_its_cap(count: int) -> None:
 @given(st.integers(1, 60))
 def test_equal_identifiers_of_one_kind_add_up_like_a_root(count: int) -> None:
     """n equal items of one kind of identifier give sqrt(n) times the points of one."""
+
     def with_phones(number: int) -> int:
         phones = [("phone", f"p{i}", f"ACQ1/{who}") for i in range(number) for who in ("seller", "other")]
         breadths = {("phone", "ACQ1/seller"): 1, ("phone", "ACQ1/other"): 1}
@@ -256,9 +258,11 @@ def test_shares_of_items_add_up_to_the_points_of_their_kind(world: World) -> Non
     final = parts.filter(pl.col("round") == assessment.final_round)
     summed = final.group_by("subject").agg(pl.col("share_nano").sum())
     stated = totals(assessment).select("account_id", "points_nano")
-    assert summed.join(stated, left_on="subject", right_on="account_id").filter(
-        pl.col("share_nano") != pl.col("points_nano")
-    ).is_empty()
+    assert (
+        summed.join(stated, left_on="subject", right_on="account_id")
+        .filter(pl.col("share_nano") != pl.col("points_nano"))
+        .is_empty()
+    )
     assert summed.height == stated.height
 
 
@@ -268,7 +272,10 @@ def test_splitting_loses_nothing(total: int, parts: list[int]) -> None:
     shares = nano.split_exactly(total, parts)
     if sum(parts):
         assert sum(shares) == total
-        assert all(abs(share - total * part / sum(parts)) <= 1.001 + total * 1e-12 for share, part in zip(shares, parts, strict=True))
+        assert all(
+            abs(share - total * part / sum(parts)) <= 1.001 + total * 1e-12
+            for share, part in zip(shares, parts, strict=True)
+        )
 
 
 @given(worlds())

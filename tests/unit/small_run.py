@@ -108,6 +108,13 @@ LINKS = frame(AccountLinks, [
      "match": "exact", "seen_as": "old-shop.example", "transaction_count": 3, "first_at": SEEN_AT, "last_at": AS_OF},
 ])  # fmt: skip
 
+DOMAINS = frame(FlaggedDomains, [
+    {"domain": domain, "match_scope": "registrable_domain", "registrable": domain, "confidence_nano": NANO,
+     "confirmed": True, "dedicated": "yes", "window_from_at": SEEN_AT, "referral_ids": ["R-1"],
+     "hotlines": ["hotline-north"], "assurance": "unsigned", "caveats": ["single_hotline"], "held": False}
+    for domain in ("amber-shop.example", "old-shop.example")
+])  # fmt: skip
+
 RULES = frame(RuleResults, [
     {"account_id": "400001/M1", "rule_id": "new-account", "rule_version": "1.0.0", "role": "context",
      "severity": "low", "outcome": "hit", "observed": '{"account_age_days":12}', "missing": [],
@@ -142,7 +149,7 @@ RESULT = ScreenResult(
     degrees=frame(Degrees, [{"kind": "ip", "value": "ip-1", "holder_count": 400}]),
     breadths=frame(Breadths, [{"kind": "ip", "account_id": "400001/M1", "breadth_count": 1}]),
     link_degrees=frame(LinkDegrees, [{"domain": "amber-shop.example", "kind": "declared_website", "linked_count": 1}]),
-    domains=empty(FlaggedDomains),
+    domains=DOMAINS,
     counts={"flagged_domain_count": 1, "account_count": 400, "transaction_count": 9000, "ranked_account_count": 4},
 )
 

@@ -27,7 +27,8 @@ from merchantscreen.tables import AccountLinks, Ranking, schema_of
 
 FILES = {
     "ranking.csv", "ranking.jsonl", "ranking.parquet", "ledger.jsonl", "ledger.parquet", "contributions.jsonl",
-    "contributions.parquet", "links.jsonl", "rules.jsonl", "rejects.csv", "blind_spots.jsonl", "manifest.json",
+    "contributions.parquet", "domains.jsonl", "links.jsonl", "rules.jsonl", "rejects.csv", "blind_spots.jsonl",
+    "manifest.json",
 }  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-
 from evidence_worlds import model
 from frames import AS_OF, accounts, clues, declared, flagged, transactions
+
 from merchantscreen.engines.polars import PolarsEngine
 from merchantscreen.links import FlaggedNames, count_links, find_links, match_hosts, names_in_text
 

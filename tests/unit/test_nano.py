@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 
 import polars as pl
 import pytest
@@ -33,8 +34,6 @@ def test_scores_equal_sixty_digit_arithmetic(points: list[int]) -> None:
 @given(st.integers(0, 10**18), st.integers(1, 10**9))
 def test_integer_ratio_rounds_half_to_even(numerator: int, denominator: int) -> None:
     """The integer division is Python's own rounding of the exact fraction."""
-    from fractions import Fraction
-
     frame = pl.DataFrame({"a": [numerator], "b": [denominator]})
     got = frame.select(nano.half_even_ratio(pl.col("a"), pl.col("b"))).item()
     assert got == round(Fraction(numerator, denominator))

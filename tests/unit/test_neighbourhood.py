@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-
 from evidence_worlds import model
 from frames import declared, transactions
+
 from merchantscreen.engines.polars import PolarsEngine
 from merchantscreen.neighbourhood import Neighbourhood, cut
 

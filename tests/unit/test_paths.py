@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
 from evidence_reference import World
 from evidence_worlds import as_links, model
+
 from merchantscreen.evidence import Assessment, assess
 from merchantscreen.paths import EvidencePath, strongest_paths
 from merchantscreen.policy.model import NANO

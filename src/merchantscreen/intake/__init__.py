@@ -31,9 +31,10 @@ from merchantscreen.intake.mapping import ColumnMapping, load_mapping
 from merchantscreen.intake.problems import PROBLEMS
 from merchantscreen.intake.reading import OpenFile, Reader, look_at
 from merchantscreen.intake.tally import blind_spots_of, rejects_of
-from merchantscreen.intake.transactions import COLUMNS
+from merchantscreen.intake.transactions import COLUMNS, ROW_GROUP_ROWS
 from merchantscreen.intake.worker import Worker
 from merchantscreen.records import Progress, Silent, SourceFile
+from merchantscreen.tables import DeclaredIdentifiers, conform
 
 __all__ = ["PROBLEMS", "ColumnMapping", "Intake", "load_mapping", "read_records", "take_in"]
 
@@ -120,16 +121,16 @@ def _take_in(
     of_merchants, of_transactions = _look(inputs, mapping, worker)
     reader = Reader(mapping, worker, progress)
     progress.stage("reading merchants", _bytes(of_merchants))
-    combined = _combine(reader, of_merchants, key)
+    declared = DeclaredFile(work)
+    combined = _combine(reader, of_merchants, key, declared)
     progress.stage("reading transactions", _bytes(of_transactions))
     parts, present = _stage_transactions(reader, of_transactions, work / "transactions")
-    accounts_file, declared_file = work / "accounts.parquet", work / "declared.parquet"
-    combined.accounts.write_parquet(accounts_file, compression="lz4")
-    combined.declared.write_parquet(declared_file, compression="lz4")
+    accounts_file = work / "accounts.parquet"
+    combined.accounts.write_parquet(accounts_file, compression="lz4", row_group_size=ROW_GROUP_ROWS)
     tallies = [file.tally for file in (*of_merchants, *of_transactions)]
     return Intake(
         accounts=combined.accounts,
-        declared_file=declared_file,
+        declared_file=declared.close(),
         accounts_file=accounts_file,
         transaction_files=parts,
         present=present,
@@ -155,8 +156,36 @@ def _bytes(opened: Sequence[OpenFile]) -> int:
     return sum(file.tally.path.stat().st_size for file in opened)
 
 
-def _combine(reader: Reader, opened: Sequence[OpenFile], key: bytes | None) -> merchant_rows.Merchants:
-    combined = merchant_rows.combine(reader.merchants(opened), key)
+class DeclaredFile:
+    """Collects declared identifiers kind by kind and makes one file of them, in order.
+
+    Args:
+        work: Folder for the file and, until it is closed, its parts.
+    """
+
+    def __init__(self, work: Path) -> None:
+        self._path = work / "declared.parquet"
+        self._parts: list[Path] = []
+
+    def keep(self, rows: pl.DataFrame) -> None:
+        """Put the identifiers of one kind away."""
+        part = self._path.with_name(f"declared-{len(self._parts):02d}.parquet")
+        conform(rows, DeclaredIdentifiers).write_parquet(part, compression="lz4", row_group_size=ROW_GROUP_ROWS)
+        self._parts.append(part)
+
+    def close(self) -> Path:
+        """Join the parts in order and return the file."""
+        joined = pl.scan_parquet(self._parts, glob=False)
+        joined.sink_parquet(self._path, compression="lz4", row_group_size=ROW_GROUP_ROWS, maintain_order=True)
+        for part in self._parts:
+            part.unlink()
+        return self._path
+
+
+def _combine(
+    reader: Reader, opened: Sequence[OpenFile], key: bytes | None, declared: DeclaredFile
+) -> merchant_rows.Merchants:
+    combined = merchant_rows.combine(reader.merchants(opened), key, declared.keep)
     _reject(opened, combined.repeated.select(merchant_rows.SOURCE_FILE, LINE, "code"))
     if opened:
         opened[0].tally.stripped.update(combined.losses.stripped)

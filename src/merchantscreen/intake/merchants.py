@@ -9,7 +9,9 @@ Rules kept here:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import polars as pl
@@ -18,7 +20,7 @@ from merchantscreen.intake import pseudonyms
 from merchantscreen.intake.hosts import Losses, to_hosts
 from merchantscreen.intake.lines import LINE
 from merchantscreen.intake.transactions import account_ids
-from merchantscreen.tables import Accounts, DeclaredIdentifiers, MerchantRows, conform, empty
+from merchantscreen.tables import Accounts, MerchantRows, conform
 
 IDENTICAL, CONFLICTING = "MS-KEY-002", "MS-KEY-001"
 SOURCE_FILE: Final = "(file)"
@@ -38,35 +40,54 @@ class Merchants:
 
     Attributes:
         accounts: tables.Accounts, sorted by account_id.
-        declared: tables.DeclaredIdentifiers, sorted by kind, value, account_id.
         repeated: Rejected rows: `SOURCE_FILE`, `LINE`, code.
         losses: Fields cut to hosts, and fields that could not be read.
         key_id: Which key the contact tokens were made with.
     """
 
     accounts: pl.DataFrame
-    declared: pl.DataFrame
     repeated: pl.DataFrame
     losses: Losses
     key_id: str
 
 
-def combine(rows: pl.DataFrame, key: bytes | None) -> Merchants:
-    """Turn the accepted rows of all files (tables.MerchantRows, `SOURCE_FILE`, `LINE`) into accounts."""
-    keyed = rows.with_columns(account_ids(rows))
-    single, repeated = _without_repeated(keyed)
+Keep = Callable[[pl.DataFrame], None]
+"""Takes the declared identifiers of one kind (tables.DeclaredIdentifiers, sorted) and puts them away."""
+
+
+def combine(rows: pl.DataFrame, key: bytes | None, keep: Keep) -> Merchants:
+    """Turn the accepted rows of all files into accounts, and hand their identifiers on, kind by kind.
+
+    A million accounts declare some eight million identifiers; only one kind is in memory at a time.
+
+    Args:
+        rows: tables.MerchantRows with `SOURCE_FILE` and `LINE`.
+        key: Key of the contact tokens; derived from the data when None.
+        keep: Called once per kind, kinds in alphabetical order.
+    """
+    single, repeated = _without_repeated(rows.with_columns(account_ids(rows)))
     losses = Losses()
     websites = _websites(single, losses)
-    contacts, used = _contacts(single, key, losses)
-    frames = [*_plain(single), _principals(single), websites, *contacts]
-    declared = pl.concat([empty(DeclaredIdentifiers), *frames]).unique().sort("kind", "value", "account_id")
-    return Merchants(_accounts(single, websites), declared, repeated, losses, pseudonyms.key_id(used))
+    forms = {kind.name: pseudonyms.normalised(single[kind.name], kind) for kind in pseudonyms.CONTACT_KINDS}
+    used = key or pseudonyms.derive_key({name: form["normal"].drop_nulls() for name, form in forms.items()})
+    makers: dict[str, Callable[[], pl.DataFrame]] = {
+        "email_domain": lambda: _email_domains(single, losses),
+        "principal": lambda: _principals(single),
+        "website": lambda: websites,
+        **{kind: partial(_long, kind, single[column], single["account_id"]) for kind, column in _PLAIN_KINDS.items()},
+        **{
+            kind.name: partial(_contacts, single, kind, forms[kind.name], used, losses)
+            for kind in pseudonyms.CONTACT_KINDS
+        },
+    }
+    for kind in sorted(makers):
+        keep(makers[kind]().unique().sort("value", "account_id"))
+    return Merchants(_accounts(single, websites), repeated, losses, pseudonyms.key_id(used))
 
 
 def _without_repeated(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split rows into one per account and those rejected for repeating or contradicting another."""
-    ordered = rows.sort("account_id", SOURCE_FILE, LINE)
-    several = ordered.filter(pl.col("account_id").is_duplicated())
+    several = rows.filter(pl.col("account_id").is_duplicated()).sort("account_id", SOURCE_FILE, LINE)
     content = pl.struct(MerchantRows.column_names())
     judged = several.with_columns(
         alike=content.n_unique().over("account_id") == 1, first=pl.int_range(pl.len()).over("account_id") == 0
@@ -74,7 +95,8 @@ def _without_repeated(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     refused = judged.filter(~(pl.col("alike") & pl.col("first"))).select(
         SOURCE_FILE, LINE, code=pl.when("alike").then(pl.lit(IDENTICAL)).otherwise(pl.lit(CONFLICTING))
     )
-    return ordered.join(refused, on=[SOURCE_FILE, LINE], how="anti", maintain_order="left"), refused
+    kept = rows.join(refused, on=[SOURCE_FILE, LINE], how="anti") if refused.height else rows
+    return kept, refused
 
 
 def _accounts(rows: pl.DataFrame, websites: pl.DataFrame) -> pl.DataFrame:
@@ -91,10 +113,6 @@ def _long(kind: str, values: pl.Series, account_id: pl.Series) -> pl.DataFrame:
     return frame.select(pl.lit(kind).alias("kind"), pl.col("value").cast(pl.String), "account_id")
 
 
-def _plain(rows: pl.DataFrame) -> list[pl.DataFrame]:
-    return [_long(kind, rows[column], rows["account_id"]) for kind, column in _PLAIN_KINDS.items()]
-
-
 def _principals(rows: pl.DataFrame) -> pl.DataFrame:
     each = rows.select("account_id", "principal_tokens").explode("principal_tokens")
     return _long("principal", each["principal_tokens"], each["account_id"])
@@ -105,20 +123,15 @@ def _websites(rows: pl.DataFrame, losses: Losses) -> pl.DataFrame:
     return _long("website", to_hosts(each["website_urls"], losses), each["account_id"])
 
 
-def _contacts(rows: pl.DataFrame, key: bytes | None, losses: Losses) -> tuple[list[pl.DataFrame], bytes]:
-    """Return the tokens of all contact data, the domains of the e-mails, and the key that was used."""
-    forms = {kind.name: pseudonyms.normalised(rows[kind.name], kind) for kind in pseudonyms.CONTACT_KINDS}
-    used = key or pseudonyms.derive_key({name: form["normal"].drop_nulls() for name, form in forms.items()})
-    frames = [_email_domains(rows, losses)]
-    for kind in pseudonyms.CONTACT_KINDS:
-        form = forms[kind.name]
-        tokens = [None if normal is None else pseudonyms.token(used, kind, normal) for normal in form["normal"]]
-        known = form.select("value", token=pl.Series(tokens, dtype=pl.String))
-        values = rows.select(value=kind.name).join(known, on="value", how="left", maintain_order="left")
-        lost = int((values["value"].is_not_null() & values["token"].is_null()).sum())
-        losses.unreadable.update({kind.name: lost} if lost else {})
-        frames.append(_long(kind.name, values["token"], rows["account_id"]))
-    return frames, used
+def _contacts(
+    rows: pl.DataFrame, kind: pseudonyms.ContactKind, form: pl.DataFrame, key: bytes, losses: Losses
+) -> pl.DataFrame:
+    """Return the tokens of one kind of contact data; `form` holds the normal form of each value."""
+    known = form.select("value", token=pseudonyms.tokens(key, kind, form["normal"]))
+    values = rows.select(value=kind.name).join(known, on="value", how="left", maintain_order="left")
+    lost = int((values["value"].is_not_null() & values["token"].is_null()).sum())
+    losses.unreadable.update({kind.name: lost} if lost else {})
+    return _long(kind.name, values["token"], rows["account_id"])
 
 
 def _email_domains(rows: pl.DataFrame, losses: Losses) -> pl.DataFrame:

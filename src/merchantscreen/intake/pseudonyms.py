@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -25,6 +25,9 @@ from merchantscreen.identifiers import normalise_address, normalise_email, norma
 
 TOKEN_DIGITS: Final = 32
 """Hexadecimal digits of a token: 128 bits, so that chance collisions need not be thought of."""
+
+
+_SLICE_ROWS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +48,28 @@ CONTACT_KINDS: Final = (
 
 def normalised(values: pl.Series, kind: ContactKind) -> pl.DataFrame:
     """Return one row per distinct value: value and its normal form, null where nothing is left of it."""
-    distinct = values.drop_nulls().unique().to_list()
-    rows = [(value, kind.normalise(value) or None) for value in distinct]
-    return pl.DataFrame(rows, schema={"value": pl.String, "normal": pl.String}, orient="row")
+    distinct = values.drop_nulls().unique().alias("value")
+    return pl.DataFrame({"value": distinct, "normal": _each(distinct, lambda value: kind.normalise(value) or None)})
 
 
-def derive_key(contacts: Mapping[str, Iterable[str]]) -> bytes:
+def tokens(key: bytes, kind: ContactKind, normals: pl.Series) -> pl.Series:
+    """Return the token of each normal form, null for null."""
+    return _each(normals, lambda normal: normal and token(key, kind, normal))
+
+
+def _each(values: pl.Series, change: Callable[[Any], str | None]) -> pl.Series:
+    """Apply a function value by value, in slices, so that few Python texts exist at once."""
+    slices = (values[start : start + _SLICE_ROWS] for start in range(0, values.len(), _SLICE_ROWS))
+    changed = [pl.Series([change(value) for value in part], dtype=pl.String) for part in slices]
+    return pl.concat(changed) if changed else pl.Series(dtype=pl.String)
+
+
+def derive_key(contacts: Mapping[str, pl.Series]) -> bytes:
     """Derive a key from all normalised contact data, whatever its order."""
     sha256 = hashlib.sha256(b"merchantscreen pseudonym key 1\n")
     for kind in CONTACT_KINDS:
         sha256.update(kind.prefix.encode())
-        for value in sorted(set(contacts.get(kind.name, ()))):
+        for value in contacts[kind.name].unique().sort():
             data = value.encode()
             sha256.update(len(data).to_bytes(8, "big") + data)
     return sha256.digest()

@@ -26,6 +26,9 @@ PART_ROWS: Final = 1_000_000
 """Rows per part: a compromise between few files and little memory."""
 SOURCE_COLUMNS: Final = ("source_file", "source_line")
 COLUMNS: Final = tuple(schema_of(Transactions))
+_NO_IDS: Final = pl.Series("account_id", [], dtype=pl.String)
+ROW_GROUP_ROWS: Final = 131_072
+"""Rows per row group: scans keep whole groups in memory, several at once."""
 
 
 def stage(accepted: pl.DataFrame, file_index: int, losses: Losses) -> pl.DataFrame:
@@ -49,7 +52,8 @@ def stage(accepted: pl.DataFrame, file_index: int, losses: Losses) -> pl.DataFra
 def account_ids(rows: pl.DataFrame) -> pl.Series:
     """Return the account key of each row; key columns without any value need no work."""
     used = [name for name in KEY_COLUMNS if rows[name].null_count() < rows.height]
-    return rows.select(account_id=account_id_expression(used)).to_series()
+    # an expression of literals alone has length one, also over no rows
+    return rows.select(account_id=account_id_expression(used)).to_series() if rows.height else _NO_IDS
 
 
 def _descriptors(column: pl.Series) -> pl.Series:
@@ -93,4 +97,4 @@ class Stage:
 
 def write_part(rows: pl.DataFrame, path: Path) -> None:
     """Write one part; light compression, as it is read again within the run."""
-    rows.write_parquet(path, compression="lz4", statistics=False)
+    rows.write_parquet(path, compression="lz4", statistics=False, row_group_size=ROW_GROUP_ROWS)
