@@ -1,7 +1,8 @@
 """EVID-2 written a second time, in plain Python with decimals: the oracle of the evidence tests.
 
-It shares no code with the package (of which it takes the type of the model only) and prefers the slow and obvious way: dictionaries,
-loops, 60 digits. Every stored quantity is rounded half to even to a whole nano-unit.
+It shares no code with the package, of which it takes the type of the model only, and prefers
+the slow and obvious way: dictionaries, loops, 60 digits. Every stored quantity is rounded
+half to even to a whole nano-unit.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ count by the register; this module looks for accounts and rules that went untest
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import narwhals.stable.v2 as nw
 import polars as pl
@@ -14,6 +15,13 @@ import polars as pl
 from merchantscreen.engines import Engine, Frame
 from merchantscreen.tables import BlindSpots, schema_of
 from merchantscreen.vocabulary import BlindSpot, RuleOutcome
+
+_LINK_COLUMNS: Final = {
+    "requestor_host": "transactions.requestor_url",
+    "acceptor_host": "transactions.acceptor_url",
+    "descriptor": "transactions.descriptor",
+}
+"""Columns of the staged transactions in which flagged domains are looked for, and where they come from."""
 
 
 def find(
@@ -42,6 +50,22 @@ def find(
             "transactions later than the moment of the screen; left out",
         ),
     )  # fmt: skip
+
+
+def without_link_data(present: frozenset[str], domain_count: int) -> pl.DataFrame:
+    """List the columns without any value in which flagged domains would have been looked for.
+
+    Args:
+        present: Columns of tables.Transactions that hold at least one value.
+        domain_count: Flagged domains that this concerns.
+    """
+    detail = "flagged domains could not be looked for here: the transactions hold no value in this column"
+    rows = [
+        (BlindSpot.REFERRAL_WITHOUT_LINK_DATA.value, name, domain_count, detail)
+        for column, name in sorted(_LINK_COLUMNS.items())
+        if column not in present and domain_count
+    ]
+    return pl.DataFrame(rows, schema=schema_of(BlindSpots), orient="row")
 
 
 def _accounts(accounts: pl.DataFrame, active: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

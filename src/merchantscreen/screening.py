@@ -123,7 +123,8 @@ def screen(
     sealed = _sealed(near, flagged, ranking, policy)
     tell.stage("listing what could not be tested")
     unseen = blindspots.find(engine, engine.scan(intake.transaction_files), data.accounts, results, as_of)
-    spots = pl.concat([intake.blind_spots, flagged.blind_spots, *unseen])
+    unsearched = blindspots.without_link_data(intake.present, flagged.domains.height)
+    spots = pl.concat([intake.blind_spots, flagged.blind_spots, unsearched, *unseen])
     return _result(near, assessment, ranking, sealed, spots, open_domains, intake)
 
 

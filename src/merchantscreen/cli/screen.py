@@ -27,7 +27,7 @@ from merchantscreen.cli.failures import report
 from merchantscreen.cli.progress import shown_progress
 from merchantscreen.cli.terminal import output
 from merchantscreen.engines.polars import PolarsEngine
-from merchantscreen.errors import EXIT_FAIL_ON, InputError, MerchantScreenError, UsageError
+from merchantscreen.errors import EXIT_FAIL_ON, InputError, MerchantScreenError, Problem, UsageError
 from merchantscreen.intake import Intake, take_in
 from merchantscreen.intake.mapping import load_mapping
 from merchantscreen.outputs import manifest as m
@@ -149,6 +149,7 @@ class _Done:
     folder: Path
     result: ScreenResult
     rejects: pl.DataFrame
+    notices: tuple[Problem, ...]
 
 
 def screen(
@@ -182,6 +183,7 @@ def screen(
         done = run(order, progress)
     json_errors = bool(context.find_root().params.get("json_errors"))
     _tell_rejects(done, as_json=json_errors)
+    report(done.notices, as_json=json_errors)
     _show(done, top, as_json=as_json)
     if fail_on and _reaches(done.result.ranking, fail_on):
         raise typer.Exit(EXIT_FAIL_ON)
@@ -198,7 +200,7 @@ def run(order: Order, progress: Progress) -> _Done:
         result = screen_accounts(inputs.intake, flagged, inputs.policy, engine, order.as_of, progress)
     progress.stage("writing the bundle")
     folder = bundle.write_bundle(order.out, _facts(order, inputs), result, inputs.rejects)
-    return _Done(folder, result, inputs.rejects)
+    return _Done(folder, result, inputs.rejects, inputs.intake.notices)
 
 
 # --------------------------------------------------------------------------- reading

@@ -8,6 +8,7 @@
     parquet      decoding, in the child process that worker runs
     merchants    accounts and their declared identifiers; pseudonyms makes the tokens
     transactions staged as Parquet parts; duplicates takes repetitions out
+    strangers    accounts with transactions but without a merchant row
     tally        what became of every row and field
     problems     every code, with its meaning and its fix
 
@@ -23,13 +24,14 @@ from pathlib import Path
 
 import polars as pl
 
-from merchantscreen.errors import CannotCreateError, FileAccessError, InputError
+from merchantscreen.errors import CannotCreateError, FileAccessError, InputError, Problem
 from merchantscreen.intake import duplicates
 from merchantscreen.intake import merchants as merchant_rows
 from merchantscreen.intake.lines import LINE, read_records
 from merchantscreen.intake.mapping import ColumnMapping, load_mapping
 from merchantscreen.intake.problems import PROBLEMS
 from merchantscreen.intake.reading import OpenFile, Reader, look_at
+from merchantscreen.intake.strangers import unknown_accounts
 from merchantscreen.intake.tally import blind_spots_of, rejects_of
 from merchantscreen.intake.transactions import COLUMNS, ROW_GROUP_ROWS
 from merchantscreen.intake.worker import Worker
@@ -54,6 +56,7 @@ class Intake:
         rejects: tables.Rejects, sorted by role, file, line, column, code.
         blind_spots: tables.BlindSpots of absent columns, cut and unreadable fields.
         pseudonym_key_id: Which key the contact tokens were made with.
+        notices: What is worth a look though its rows were accepted: accounts without a merchant row.
     """
 
     accounts: pl.DataFrame
@@ -65,6 +68,7 @@ class Intake:
     rejects: pl.DataFrame
     blind_spots: pl.DataFrame
     pseudonym_key_id: str
+    notices: tuple[Problem, ...] = ()
 
 
 def take_in(
@@ -138,6 +142,7 @@ def _take_in(
         rejects=rejects_of(tallies),
         blind_spots=blind_spots_of(tallies),
         pseudonym_key_id=combined.key_id,
+        notices=unknown_accounts(parts, combined.accounts, [file.tally.path.name for file in of_transactions]),
     )
 
 

@@ -111,6 +111,8 @@ _KINDS: Final[tuple[ProblemKind, ...]] = (
                 "Find out which row is right; none of them was taken."),
     ProblemKind("MS-KEY-004", "a repetition of the same transaction", "every transaction once",
                 "Remove the repetition."),
+    ProblemKind("MS-KEY-005", "an account that the merchant files do not hold; kept and screened without its profile",
+                "a merchant row for every account", "Add the account to the merchant file, or correct its key."),
     # --- Parquet -----------------------------------------------------------------------------
     ProblemKind("MS-PQT-001", "a footer or schema that cannot be read", "a Parquet file", "Export the file again."),
     ProblemKind("MS-PQT-002", "a Parquet file without rows", "at least one row", "Export the file again."),

@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 
 from merchantscreen.outputs.text import counted, defanged, visible
+from merchantscreen.tables import INPUT_TABLES
 from merchantscreen.vocabulary import BlindSpot
 
 _LISTED: Final = 6
@@ -33,7 +34,7 @@ _SENTENCES: Final[dict[BlindSpot, _Sentence]] = {
     ),
     BlindSpot.REFERRAL_AFTER_AS_OF: _Sentence("referral event", "later than this moment, so left out"),
     BlindSpot.REFERRAL_WITHOUT_LINK_DATA: _Sentence(
-        "referral", "that the data given cannot test", per_row=True, names=True
+        "column", "without any value, so no flagged domain could be looked for in it", per_row=True, names=True
     ),
     BlindSpot.SCOPE_NARROWED_TO_HOST: _Sentence(
         "referral", "on shared hosts, matched by the exact host only", per_row=True, names=True
@@ -56,6 +57,10 @@ _SENTENCES: Final[dict[BlindSpot, _Sentence]] = {
 }
 
 
+_COLUMNS: Final = frozenset(f"{role}.{name}" for role, table in INPUT_TABLES.items() for name in table.column_names())
+"""Names of input columns: `transactions.descriptor` has a dot and is no host."""
+
+
 def sentences(blind_spots: pl.DataFrame) -> Iterator[str]:
     """Say what could not be tested, one sentence per kind, in the order of the vocabulary."""
     for kind in BlindSpot:
@@ -73,6 +78,6 @@ def _sentence(kind: BlindSpot, rows: pl.DataFrame) -> str:
 
 
 def _listed(subjects: list[str]) -> str:
-    shown = ", ".join(defanged(visible(subject, 60)) for subject in subjects[:_LISTED])
+    named = ", ".join(name if name in _COLUMNS else defanged(visible(name, 60)) for name in subjects[:_LISTED])
     rest = len(subjects) - _LISTED
-    return f"{shown} and {rest:,} more" if rest > 0 else shown
+    return f"{named} and {rest:,} more" if rest > 0 else named
