@@ -20,7 +20,6 @@ from math import isqrt
 import polars as pl
 
 from merchantscreen import nano
-from merchantscreen.identifiers import BY_NAME
 from merchantscreen.policy.model import EvidenceModel
 from merchantscreen.tables import Contributions, Ledger, conform, empty
 from merchantscreen.vocabulary import EvidenceFamily, HostMatch, RuleOutcome, RuleRole
@@ -188,7 +187,7 @@ def _link_items(links: Links, domain_risk: pl.DataFrame, model: EvidenceModel) -
 
 def _with_link_strength(items: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
     numbered = items.with_columns(
-        _number("weight_nano", model), _number("reliability_nano", model),
+        *map(model.of_kind, ("weight_nano", "reliability_nano")),
         contributors=pl.lit([], dtype=pl.List(pl.String)),
     )  # fmt: skip
     return conform(numbered.with_columns(strength_nano=nano.link_strength(numbered)), Ledger)
@@ -218,7 +217,7 @@ def _shared_items(links: Links, terms: pl.DataFrame, model: EvidenceModel) -> pl
         .join(own, on=["kind", "value", "account_id"], how="left")
         .join(links.degrees, on=["kind", "value"])
         .with_columns(
-            *(_number(name, model) for name in ("weight_nano", "reliability_nano", "base_rate_nano", "kappa_nano")),
+            *map(model.of_kind, ("weight_nano", "reliability_nano", "base_rate_nano", "kappa_nano")),
             shared_risk_nano=pl.col("pool_nano") - pl.col("own_nano").fill_null(0),
             others_count=pl.col("holder_count") - 1,
             contributor_count=pl.col("contributor_count") - pl.col("own_nano").is_not_null().cast(pl.Int64),
@@ -341,12 +340,6 @@ def _resum(items: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
     """Sum a part of the link items anew, with the same cap."""
     sums = nano.three_halves_norm(items, ["subject", "family", "kind"])
     return sums.with_columns(kind_points_nano=pl.min_horizontal("kind_points_nano", pl.lit(model.kind_cap_nano)))
-
-
-def _number(column: str, model: EvidenceModel) -> pl.Expr:
-    """Look a number of the identifier table up by `kind`."""
-    table = {name: getattr(weight, column) for name, weight in model.kinds.items() if name in BY_NAME}
-    return pl.col("kind").replace_strict(table, return_dtype=pl.Int64).alias(column)
 
 
 def _sorted_set(column: str) -> pl.Expr:

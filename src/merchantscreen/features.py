@@ -30,9 +30,9 @@ import polars as pl
 
 from merchantscreen.domains import registrable_domain
 from merchantscreen.identifiers import kinds_of
-from merchantscreen.policy.language import ColumnType
 from merchantscreen.policy.model import EvidenceModel
-from merchantscreen.vocabulary import CardProduct, Specificity, TransactionOutcome, TransactionType
+from merchantscreen.tables import COLUMN_DTYPES
+from merchantscreen.vocabulary import CardProduct, ColumnType, Specificity, TransactionOutcome, TransactionType
 
 Frame = nw.LazyFrame[Any]
 Profile = Literal["network", "network+acquirer"]
@@ -379,7 +379,7 @@ def assemble(
     for part in parts:
         base = base.join(part, on="account_id", how="left")
     base = base.with_columns(_time_measures(day)).with_columns(_monthly_volume())
-    features = [feature.value.cast(feature.type.dtype).alias(feature.name) for feature in CATALOGUE]
+    features = [feature.value.cast(COLUMN_DTYPES[feature.type]).alias(feature.name) for feature in CATALOGUE]
     return base.select("account_id", *features).sort("account_id")
 
 

@@ -145,18 +145,13 @@ def _worth_following(
         .agg(shared_risk_nano=pl.col("risk").sum())
         .join(degrees.filter(pl.col("holder_count") >= 2), on=_IDENTIFIER)
         .with_columns(
-            *(_number(name, model) for name in ("weight_nano", "reliability_nano", "base_rate_nano", "kappa_nano")),
+            *map(model.of_kind, ("weight_nano", "reliability_nano", "base_rate_nano", "kappa_nano")),
             others_count=pl.col("holder_count") - 1,
         )
     )
     # one nano below the floor: the estimate is a float, the floor test on items is exact
     reaches = nano.shared_strength_estimate(model.residual_nano) >= max(1, model.floor_nano) - 1
     return bound.filter(reaches).select(_IDENTIFIER)
-
-
-def _number(column: str, model: EvidenceModel) -> pl.Expr:
-    table = {name: getattr(weight, column) for name, weight in model.kinds.items()}
-    return pl.col("kind").replace_strict(table, return_dtype=pl.Int64).alias(column)
 
 
 def _breadths(mine: pl.DataFrame) -> pl.DataFrame:

@@ -24,6 +24,7 @@ from merchantscreen.vocabulary import (
     Assurance,
     BlindSpot,
     CardProduct,
+    ColumnType,
     Dedicated,
     DomainLinkKind,
     EvidenceFamily,
@@ -434,6 +435,14 @@ class BlindSpots(dy.Schema):
     count = _count("How many rows or accounts it concerns.", nullable=False)
     detail = _text("What it means for the result, in a sentence.", nullable=False)
 
+
+COLUMN_DTYPES: Final[dict[ColumnType, pl.DataType]] = {
+    ColumnType.INTEGER: pl.Int64(),
+    ColumnType.NUMBER: pl.Float64(),
+    ColumnType.TEXT: pl.String(),
+    ColumnType.BOOLEAN: pl.Boolean(),
+}
+"""How features and facts are carried in frames."""
 
 INPUT_TABLES: Final[dict[str, type[dy.Schema]]] = {"merchants": MerchantRows, "transactions": TransactionRows}
 """The two tables a mapping file may fill."""

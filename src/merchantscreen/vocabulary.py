@@ -259,6 +259,15 @@ class ThresholdOrigin(StrEnum):
     DESIGN = "design"
 
 
+class ColumnType(StrEnum):
+    """What a feature or a fact holds, as rules see it."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    TEXT = "text"
+    BOOLEAN = "boolean"
+
+
 class CounterEvidence(StrEnum):
     """What speaks against a link, shown beside it and never hidden."""
 

@@ -12,7 +12,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merchantscreen.policy.language import ColumnType, compile_condition
+from merchantscreen.policy.language import compile_condition
+from merchantscreen.vocabulary import ColumnType
 
 CATALOGUE = {
     "n": ColumnType.INTEGER,

@@ -12,7 +12,7 @@ from frames import frame
 
 from merchantscreen.features import CATALOGUE, FEATURE_TYPES, aggregates, assemble, peer_sample
 from merchantscreen.policy.loading import load_policy
-from merchantscreen.tables import Accounts, DeclaredIdentifiers, Transactions
+from merchantscreen.tables import COLUMN_DTYPES, Accounts, DeclaredIdentifiers, Transactions
 
 AS_OF = datetime(2026, 11, 1)
 MODEL = load_policy().evidence
@@ -57,7 +57,7 @@ def test_the_table_has_one_typed_column_per_catalogue_entry() -> None:
     stages = aggregates(nw.from_native(_transactions().lazy()), nw.from_native(accounts.lazy()), AS_OF)
     measured = {name: stage.collect("polars").to_native() for name, stage in stages.items()}
     table = assemble(measured, accounts, _declared(), AS_OF, MODEL)
-    expected = {"account_id": pl.String(), **{feature.name: feature.type.dtype for feature in CATALOGUE}}
+    expected = {"account_id": pl.String(), **{feature.name: COLUMN_DTYPES[feature.type] for feature in CATALOGUE}}
     assert dict(table.schema) == expected
     assert len(FEATURE_TYPES) == len(CATALOGUE)
 

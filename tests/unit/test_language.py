@@ -7,7 +7,8 @@ import itertools
 import polars as pl
 import pytest
 
-from merchantscreen.policy.language import ColumnType, ConditionError, compile_condition
+from merchantscreen.policy.language import ConditionError, compile_condition
+from merchantscreen.vocabulary import ColumnType
 
 CATALOGUE = {
     "purchase_count": ColumnType.INTEGER,

@@ -9,6 +9,7 @@ import polars as pl
 from merchantscreen.features import CATALOGUE
 from merchantscreen.policy.evaluation import evaluate_rules
 from merchantscreen.policy.model import Policy, Rule, RuleCase
+from merchantscreen.tables import COLUMN_DTYPES
 from merchantscreen.vocabulary import RuleOutcome, RuleStatus
 
 
@@ -35,7 +36,7 @@ def run_cases(policy: Policy) -> list[CaseResult]:
 
 def run_case(rule: Rule, case: RuleCase) -> CaseResult:
     """Evaluate a rule on one row of given values; features not given are not known."""
-    schema = {feature.name: feature.type.dtype for feature in CATALOGUE if feature.name in case.given}
+    schema = {feature.name: COLUMN_DTYPES[feature.type] for feature in CATALOGUE if feature.name in case.given}
     given = pl.DataFrame([dict(case.given)], schema=schema) if schema else pl.DataFrame()
     row = pl.DataFrame({"account_id": ["case"]}).hstack(given)
     (result,) = evaluate_rules([_in_use(rule)], row).to_dicts()

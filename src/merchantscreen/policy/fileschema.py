@@ -141,6 +141,14 @@ class CountEntry(FileModel):
     rationale: Text
 
 
+class OneRoundEntry(FileModel):
+    """No round or one, with where it comes from and why: a ledger lists one round between domains."""
+
+    value: Annotated[Count, Field(le=1)]
+    origin: ThresholdOrigin
+    rationale: Text
+
+
 class KindEntry(FileModel):
     """Numbers of one kind of link or identifier; base rate and damping for identifiers only."""
 
@@ -161,7 +169,7 @@ class ParametersEntry(FileModel):
     residual: ShareEntry
     floor: ShareEntry
     account_rounds: CountEntry
-    domain_rounds: CountEntry
+    domain_rounds: OneRoundEntry
     lookback_days: CountEntry
     clue_days: CountEntry
     label_min_length: CountEntry

@@ -21,7 +21,6 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from typing import ClassVar, Final
 
 import polars as pl
@@ -31,6 +30,8 @@ from sqlglot.errors import SqlglotError
 
 from merchantscreen.errors import PolicyError, ProblemKind
 from merchantscreen.policy import expressions, problems
+from merchantscreen.tables import COLUMN_DTYPES
+from merchantscreen.vocabulary import ColumnType
 
 MAX_LENGTH: Final = 2000
 MAX_DEPTH: Final = 20
@@ -39,28 +40,6 @@ MAX_TEXT: Final = 100
 MAX_NUMBER: Final = Decimal(10) ** 15
 MIN_NUMBER: Final = Decimal(10) ** -9
 MAX_DIGITS: Final = 15
-
-
-class ColumnType(StrEnum):
-    """What a column of the catalogue holds."""
-
-    INTEGER = "integer"
-    NUMBER = "number"
-    TEXT = "text"
-    BOOLEAN = "boolean"
-
-    @property
-    def dtype(self) -> pl.DataType:
-        """The Polars type that carries it."""
-        return _DTYPES[self]
-
-
-_DTYPES: Final[dict[ColumnType, pl.DataType]] = {
-    ColumnType.INTEGER: pl.Int64(),
-    ColumnType.NUMBER: pl.Float64(),
-    ColumnType.TEXT: pl.String(),
-    ColumnType.BOOLEAN: pl.Boolean(),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +83,7 @@ class CompiledCondition:
 
     def evaluate(self, frame: pl.DataFrame) -> pl.Series:
         """Return one nullable boolean per row; absent columns, NaN and infinity count as not known."""
-        known = frame.select(expressions.known_column(frame, name, kind.dtype) for name, kind in self._types)
+        known = frame.select(expressions.known_column(frame, name, COLUMN_DTYPES[kind]) for name, kind in self._types)
         return known.select(self._expression.alias("outcome")).get_column("outcome")
 
 
@@ -543,7 +522,7 @@ def _try_on_samples(condition: CompiledCondition, types: tuple[tuple[str, Column
     for shift, (name, kind) in enumerate(types):
         values = _SAMPLES[kind]
         columns[name] = pl.Series(
-            name, [values[(row * (shift + 1)) % len(values)] for row in range(_SAMPLE_ROWS)], dtype=kind.dtype
+            name, [values[(row * (shift + 1)) % len(values)] for row in range(_SAMPLE_ROWS)], dtype=COLUMN_DTYPES[kind]
         )
     try:
         outcome = condition.evaluate(pl.DataFrame(columns))

@@ -29,10 +29,10 @@ from merchantscreen.features import FACT_TYPES, FEATURE_TYPES
 from merchantscreen.identifiers import KINDS
 from merchantscreen.policy import fileschema as schema
 from merchantscreen.policy import lints, problems, yamlfiles
-from merchantscreen.policy.language import ColumnType, CompiledCondition, ConditionError, compile_condition
+from merchantscreen.policy.language import CompiledCondition, ConditionError, compile_condition
 from merchantscreen.policy.model import CautionHost, EvidenceModel, KindWeight, Policy, Rule, RuleCase, TierCondition
 from merchantscreen.policy.yamlfiles import Mapping as YamlMapping
-from merchantscreen.vocabulary import EvidenceFamily, HostMatch, Level, RuleStatus, Tier
+from merchantscreen.vocabulary import ColumnType, EvidenceFamily, HostMatch, Level, RuleStatus, Tier
 
 EVIDENCE: Final = "evidence.yml"
 TIERS: Final = "tiers.yml"

@@ -95,6 +95,11 @@ class EvidenceModel:
     peer_sample_count: int
     peer_minimum_count: int
 
+    def of_kind(self, number: str) -> pl.Expr:
+        """Look a number of `KindWeight` up by the column `kind`; the result carries the number's name."""
+        table = {name: getattr(weight, number) for name, weight in self.kinds.items()}
+        return pl.col("kind").replace_strict(table, return_dtype=pl.Int64).alias(number)
+
 
 @dataclass(frozen=True, slots=True)
 class TierCondition:
