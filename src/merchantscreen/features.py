@@ -216,7 +216,8 @@ FACTS: Final[tuple[Fact, ...]] = (
          "The same over links to domains that only a hotline's domain link reaches; 0 if none."),
     Fact("direct_kind_count", INTEGER, "Different kinds of links to confirmed domains."),
     Fact("direct_linked_count", INTEGER,
-         "Smallest number of accounts linked to one of those domains in the same way; 0 if none."),
+         "Accounts linked in the same way to the domain of its surest link (dedicated first, then by certainty); "
+         "0 if none."),
     Fact("direct_forgeable", BOOLEAN, "Whether every direct link is of a kind that anyone can set."),
     Fact("hard_strength", NUMBER, "Strongest item over a settlement account, tax id or principal; 0 if none."),
     Fact("medium_strength", NUMBER, "Strongest item over an e-mail, phone, website, device or terminal; 0 if none."),

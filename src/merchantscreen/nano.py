@@ -75,6 +75,14 @@ def half_even_ratio(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
     return quotient + up.cast(pl.Int64)
 
 
+def in_units(amount_nano: pl.Expr) -> pl.Expr:
+    """Turn nano-units into a float, for eyes and for tier conditions: the float nearest to the quotient.
+
+    By a column, because a division by a constant is run as a product with its rounded reciprocal.
+    """
+    return amount_nano / (amount_nano * 0 + NANO)
+
+
 def proportion(amount_nano: pl.Expr, share_nano: int) -> pl.Expr:
     """Take a share, given in nano-units, of an amount in nano-units."""
     return half_even_ratio(amount_nano * share_nano, pl.lit(NANO))

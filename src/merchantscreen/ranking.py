@@ -85,8 +85,8 @@ def rank(evidence: Evidence, tiers: Sequence[TierCondition], model: EvidenceMode
     filled = described.with_columns(
         *(pl.col(name).fill_null(_NO_TEXTS) for name in lists),
         pl.col("hops").fill_null(1),
-        points=pl.col("points_nano") / nano.NANO,
-        score=pl.col("score_nano") / (nano.NANO // 100),
+        points=nano.in_units(pl.col("points_nano")),
+        score=nano.in_units(100 * pl.col("score_nano")),
     )
     return conform(_ordered(filled), Ranking)
 
@@ -119,22 +119,27 @@ def _direct_facts(final: pl.DataFrame, domains: pl.DataFrame) -> pl.DataFrame:
     items = final.filter(pl.col("family") == EvidenceFamily.LINK).join(
         domains.select("domain", "dedicated", "caveats"), left_on="counterpart", right_on="domain"
     )
-    certainty = nano.link_strength(items.with_columns(linked_count=pl.lit(1))) / nano.NANO
-    marked = items.with_columns(
-        certainty=certainty,
+    certain = items.with_columns(nano.link_strength(items.with_columns(linked_count=pl.lit(1))).alias("certain_nano"))
+    marked = certain.with_columns(
+        certainty=nano.in_units(pl.col("certain_nano")),
         disputed=pl.col("caveats").list.contains(CounterEvidence.DISPUTED.value),
         expired=pl.col("caveats").list.contains(CounterEvidence.EXPIRED.value),
         forgeable=pl.col("kind").is_in(_names_set_by(SetBy.ANYONE)),
     )
     confirmed, sound = pl.col("from_confirmed"), pl.col("from_confirmed") & ~pl.col("disputed")
-    dedicated = sound & (pl.col("dedicated") == Dedicated.YES)
+    dedicated = sound & (pl.col("dedicated") == Dedicated.YES) & ~pl.col("forgeable")
+    # the count has to be that of the link that decides, not of some weaker one beside it
+    surest_first = [~dedicated, -pl.col("certainty"), "linked_count"]
     return marked.group_by(account_id="subject").agg(
         clue_merchant_id=(sound & (pl.col("kind") == "clue_merchant_id")).any(),
-        direct_dedicated_certainty=pl.col("certainty").filter(dedicated & ~pl.col("forgeable")).max(),
+        direct_dedicated_certainty=pl.col("certainty").filter(dedicated).max(),
         direct_certainty=pl.col("certainty").filter(confirmed).max(),
         linked_domain_certainty=pl.col("certainty").filter(~confirmed).max(),
         direct_kind_count=pl.col("kind").filter(confirmed).n_unique().cast(pl.Int64),
-        direct_linked_count=pl.col("linked_count").filter(confirmed).min(),
+        direct_linked_count=pl.col("linked_count")
+        .sort_by(surest_first)
+        .filter(confirmed.sort_by(surest_first))
+        .first(),
         direct_forgeable=pl.col("forgeable").filter(confirmed).all() & confirmed.any(),
         disputed=pl.col("disputed").filter(confirmed).all() & confirmed.any(),
         expired=pl.col("expired").filter(confirmed).all() & confirmed.any(),
@@ -144,7 +149,7 @@ def _direct_facts(final: pl.DataFrame, domains: pl.DataFrame) -> pl.DataFrame:
 def _shared_facts(final: pl.DataFrame) -> pl.DataFrame:
     """Facts about shared identifiers: the strongest item per class."""
     items = final.filter(pl.col("family") == EvidenceFamily.IDENTIFIER)
-    strength = pl.col("strength_nano") / nano.NANO
+    strength = nano.in_units(pl.col("strength_nano"))
     per_class = {
         f"{specificity.value}_strength": strength.filter(pl.col("kind").is_in(list(kinds_of(specificity)))).max()
         for specificity in Specificity

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merchantscreen.policy.language import compile_condition
+from merchantscreen.tables import COLUMN_DTYPES
 from merchantscreen.vocabulary import ColumnType
 
 CATALOGUE = {
@@ -164,7 +165,7 @@ rows = st.fixed_dictionaries(
 @given(condition=conditions, some_rows=st.lists(rows, min_size=1, max_size=8))
 def test_an_expression_means_what_three_valued_logic_says(condition: Part, some_rows: list[Row]) -> None:
     """The compiled expression and a row-by-row evaluator agree on every row, nulls included."""
-    schema = {name: kind.dtype for name, kind in CATALOGUE.items()}
+    schema = {name: COLUMN_DTYPES[kind] for name, kind in CATALOGUE.items()}
     frame = pl.DataFrame(some_rows, schema=schema, orient="row")
     compiled = compile_condition(condition.text, CATALOGUE)
     assert compiled.evaluate(frame).to_list() == [condition.value(row) for row in some_rows]

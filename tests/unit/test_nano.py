@@ -57,3 +57,10 @@ def test_norms_of_equal_points_are_roots_of_their_number(count: int) -> None:
     halves = nano.three_halves_norm(frame, ["g"])["kind_points_nano"].item()
     assert squares == round(Decimal(count).sqrt() * nano.NANO)
     assert halves == round(Decimal(count) ** (Decimal(2) / 3) * nano.NANO)
+
+
+@given(st.lists(st.integers(0, 10**13), min_size=1, max_size=200))
+def test_floats_are_the_nearest_to_the_quotient(amounts_nano: list[int]) -> None:
+    """What is shown is the float that a division by hand gives, not one unit in the last place beside it."""
+    frame = pl.DataFrame({"a": amounts_nano})
+    assert frame.select(nano.in_units(pl.col("a"))).to_series().to_list() == [a / nano.NANO for a in amounts_nano]

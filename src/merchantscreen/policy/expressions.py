@@ -31,8 +31,9 @@ _ARITHMETIC: Final[dict[type[exp.Expr], Callable[[Any, Any], Any]]] = {
     exp.Add: operator.add,
     exp.Sub: operator.sub,
     exp.Mul: operator.mul,
-    exp.Div: operator.truediv,
+    exp.Div: lambda value, constant: value / pl.repeat(constant, pl.len()),
 }
+"""Division is by a constant; as a column, because Polars runs `x / 3` as `x * (1 / 3)`, which rounds twice."""
 
 
 def known_column(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
