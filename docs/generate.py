@@ -10,23 +10,29 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from types import NoneType, UnionType
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import dataframely as dy
 import polars as pl
 
 from merchantscreen import errors, features, identifiers, tables
 from merchantscreen.errors import MerchantScreenError, ProblemKind
+from merchantscreen.intake import mapping
 from merchantscreen.policy.loading import load_policy
 from merchantscreen.policy.model import NANO, Policy, Rule
-from merchantscreen.vocabulary import EvidenceFamily
+from merchantscreen.referrals import events, reading, register
+from merchantscreen.vocabulary import EvidenceFamily, ReferralEventKind
 
 HERE: Final = Path(__file__).resolve().parent
 NOTE: Final = "<!-- Made by `make docs`. Change the code, not this page. -->"
@@ -57,6 +63,12 @@ def prose(docstring: str | None) -> str:
     return "\n".join(line.strip() for line in (docstring or "").strip().splitlines())
 
 
+def bullets(docstring: str | None) -> str:
+    """Take the listed rules out of a docstring, one line each."""
+    listed = prose(docstring).partition("\n* ")[2].partition("\n\n")[0]
+    return "\n".join(f"- {' '.join(rule.split())}" for rule in listed.split("\n* "))
+
+
 def _cell(value: object) -> str:
     text = "" if value is None else str(value)
     return re.sub(r"\s+", " ", text).replace("|", "\\|").strip()
@@ -69,7 +81,22 @@ def data_dictionary() -> str:
     """Describe every column of every table."""
     found = [item for item in vars(tables).values() if isinstance(item, type) and issubclass(item, dy.Schema)]
     blocks = [_table_block(schema) for schema in found if schema is not dy.Schema]
-    return page("Data dictionary", prose(tables.__doc__).partition("\n\n")[2], *blocks)
+    return page(
+        "Data dictionary",
+        prose(tables.__doc__).partition("\n\n")[2],
+        "The first two tables are also what `--mapping` leads to, see [the mapping file](#mapping-file). "
+        "What a hotline sends is on a page of its own: [referrals.md](referrals.md).",
+        *blocks,
+        _mapping_block(),
+    )
+
+
+def _mapping_block() -> str:
+    """Show the mapping file as its module does."""
+    lines = (mapping.__doc__ or "").split("Rules kept here:")[0].strip().splitlines()
+    shape = "\n".join(line.removeprefix("    ") for line in lines[1:]).strip("\n")
+    shown = f"{lines[0]}\n\n```yaml\n{shape}\n```"
+    return f'<a id="mapping-file"></a>\n\n## The mapping file\n\n{shown}\n\n{bullets(mapping.__doc__)}'
 
 
 def _table_block(schema: type[dy.Schema]) -> str:
@@ -116,6 +143,290 @@ def identifier_page() -> str:
 def _kind_row(kind: identifiers.IdentifierKind, weights: Mapping[str, Any]) -> tuple[object, ...]:
     weight = f"{weights[kind.name].weight_nano / NANO:g}" if kind.name in weights else ""
     return code(kind.name), kind.title, kind.specificity, kind.set_by, kind.source, weight, kind.innocent
+
+
+# --------------------------------------------------------------------------------- referrals
+
+
+FIELD_MEANINGS: Final[Mapping[str, str]] = {
+    "schema_version": "Version of this form; may be left out.",
+    "event": "What has happened; see the events above.",
+    "reporting_hotline_id": "Who speaks. Only the hotline that made a referral can confirm, change or retract it.",
+    "referral_id": "The hotline's own id of the referral; together with the hotline its identity.",
+    "hotline_reference": "The hotline's file number, for its own use.",
+    "issued_at": "When the statement was made. Events of one referral apply in this order, "
+    "whatever the order of lines; later than `--as-of` is set aside.",
+    "domain": "The site, as a bare host: no scheme, path, port or credentials. Another domain later on "
+    "has to be confirmed again.",
+    "match_scope": "How much of the name was assessed: this host alone, or everything under its registrable domain. "
+    "On a shared host only the exact host counts, whatever is said here.",
+    "domain_dedicated": "Whether the whole domain serves the referred purpose (`yes`), or lawful sites live on it "
+    "too (`no`). The strictest tier asks for `yes`; `no` ends all near matches.",
+    "site_type": "What kind of site it is.",
+    "commerciality": "Whether it sells. `not_determined` means unknown, never non-commercial.",
+    "payment_methods": "Payment methods that the site shows.",
+    "payment_clues": "What was seen of the payment; `clue_amount_minor` and the others in CSV. See below.",
+    "domain_links": "Domains that the site leads to. They are not confirmed by that. See below.",
+    "classification": "Outcome of the assessment: illegal by INTERPOL criteria (`baseline`), by national law "
+    "(`national`), or neither (`ignore`, which never confirms).",
+    "classification_country": "Whose law; needed with `national`.",
+    "legal_basis": "Which provision; needed with `national`.",
+    "received_at": "When the hotline received the report.",
+    "confirmed_at": "When its assessors confirmed it.",
+    "observed_at": "When the site was last seen as described.",
+    "hosting_country": "Where it is hosted.",
+    "assigned_country": "Which country's hotline handles it.",
+    "forwarded_to": "Ids of the bodies it was passed to.",
+    "status": "State of the site. `removed` and `unavailable` clear nobody; `not_illegal` retracts.",
+    "status_at": "When that state was seen.",
+    "moved_to_domain": "Where the site went, as a bare host.",
+    "le_hold": "Whether law enforcement asks for silence. What rests on it alone then goes to `sealed.jsonl`.",
+    "hold_until": "End of the hold; without it the hold stands until it is lifted.",
+    "valid_from": "Since when the site is known to be what it is. Activity counts from `lookback_days` before the "
+    "earliest of this, `observed_at` and `confirmed_at`.",
+    "valid_until": "Until when; later activity does not count, and the referral is then shown as expired.",
+    "confidence": "How sure the hotline is, in per cent; 100 where nothing is said.",
+    "tlp": "How far the statement may be passed on (TLP 2.0).",
+    "reason_code": "Why something was amended, disputed or retracted, as a code of the hotline's own.",
+}
+"""What each field of a referral event says, and what it does in a screening."""
+
+INNER_MEANINGS: Final[Mapping[str, str]] = {
+    "payment_clues[].merchant_id": "Card acceptor or sub-merchant id seen on the site: the strongest clue. "
+    "At most 64 ASCII signs.",
+    "payment_clues[].descriptor": "Text on the statement.",
+    "payment_clues[].amount_minor": "Price in minor units; only together with `currency`.",
+    "payment_clues[].currency": "Its currency; only together with `amount_minor`.",
+    "payment_clues[].seen_at": "When it was seen; otherwise `observed_at` counts.",
+    "domain_links[].kind": "How the two belong together.",
+    "domain_links[].domain": "The other domain, as a bare host.",
+}
+"""The same for what lists hold."""
+
+EFFECTS: Final[Mapping[ReferralEventKind, str]] = {
+    ReferralEventKind.SUBMITTED: "Makes the referral known. It waits, and flags no domain.",
+    ReferralEventKind.CONFIRMED: "Flags the domain. States every fact anew: what it leaves out is gone. "
+    "Earlier moves still hold. Also ends a dispute, and reopens a retracted referral.",
+    ReferralEventKind.AMENDED: "Replaces the fields it names and leaves all others. "
+    "To take a field away, confirm again without it. "
+    "Another `domain` has to be confirmed before it counts.",
+    ReferralEventKind.MOVED: "Links the new domain to the referral. The old one stays flagged; the new one carries "
+    "risk from it, and is not confirmed itself.",
+    ReferralEventKind.SITE_DOWN: "Notes that the site is gone. Clears nobody; shown as counter-evidence `site_down`.",
+    ReferralEventKind.DISPUTED: "The domain stays flagged and is shown as disputed, whoever else confirmed it; "
+    "it places no account in T1. Only a new confirmation ends this.",
+    ReferralEventKind.RETRACTED: "Wipes the referral: for every account the next run is as if it had never come.",
+    ReferralEventKind.HEARTBEAT: "A sign of life; changes nothing.",
+}
+"""What each kind of event does."""
+
+_ABOUT: Final = {"reporting_hotline_id": "hotline-north", "referral_id": "N-0001"}
+_FACTS: Final = {
+    "domain": "amber-shop.example", "match_scope": "registrable_domain", "domain_dedicated": "yes",
+    "site_type": "website", "commerciality": "commercial", "payment_methods": ["visa", "mastercard"],
+    "classification": "baseline", "received_at": "2026-10-01T15:00:00Z", "observed_at": "2026-10-02T08:30:00Z",
+    "status": "active", "le_hold": False, "tlp": "amber",
+}  # fmt: skip
+EXAMPLES: Final[tuple[Mapping[str, Any], ...]] = (
+    {"event": "submitted", **_ABOUT, "issued_at": "2026-10-02T09:00:00Z", **_FACTS},
+    {"event": "confirmed", **_ABOUT, "issued_at": "2026-10-05T14:00:00Z", **_FACTS,
+     "confirmed_at": "2026-10-05T14:00:00Z", "confidence": 90,
+     "payment_clues": [{"descriptor": "AMBER SHOP", "amount_minor": 4990, "currency": "EUR"}]},
+    {"event": "amended", **_ABOUT, "issued_at": "2026-10-06T10:00:00Z", "domain_dedicated": "unknown",
+     "reason_code": "correction"},
+    {"event": "moved", **_ABOUT, "issued_at": "2026-10-09T11:00:00Z", "moved_to_domain": "amber-outlet.example"},
+    {"event": "site_down", **_ABOUT, "issued_at": "2026-10-12T08:00:00Z", "status": "removed"},
+    {"event": "disputed", **_ABOUT, "issued_at": "2026-10-14T08:00:00Z", "reason_code": "owner-objects"},
+    {"event": "retracted", **_ABOUT, "issued_at": "2026-10-20T16:00:00Z", "reason_code": "mistaken-site"},
+)  # fmt: skip
+"""One referral from its submission to its retraction; every event is read before it is printed."""
+
+REFUSED: Final[Mapping[str, Mapping[str, Any]]] = {
+    "`domain` with scheme or path": {"domain": "https://amber-shop.example/pay"},
+    "`domain` that is no host name": {"domain": "amber shop"},
+    "`le_hold` left out": {"le_hold": None},
+    "`status` with the word `gone`": {"status": "gone"},
+    "`confidence` written as text": {"confidence": "90"},
+    "`confidence` of 120": {"confidence": 120},
+    "a misspelt field, `domian`": {"domian": "amber-shop.example"},
+    "a field named `notes`": {"notes": "text"},
+    "`observed_at` written `5 October`": {"observed_at": "5 October"},
+    "`national` without country and provision": {"classification": "national"},
+    "`valid_until` before `valid_from`": {"valid_from": "2026-10-02", "valid_until": "2026-10-01"},
+}
+"""What happens to the first example when one thing in it is wrong."""
+
+
+def referral_page() -> str:
+    """Describe what a hotline can send, what is refused, and what its statements add up to."""
+    return page(
+        "Referrals",
+        "For hotlines, and for whoever prepares their files. A referral is told in *events*: one line, one statement "
+        "of one hotline. Lines are never edited or taken back; what changes is said in a further event, "
+        "and old and new lines are screened together.",
+        "In this version events are files, JSON lines or CSV. Signatures, receipts and a "
+        "feedback channel are not there yet: every referral is shown as `unsigned`.",
+        "## Rules\n\n" + bullets(events.__doc__),
+        "## Events\n\n" + table(("event", "what it does", "needs, besides kind, hotline and time"), _event_rows()),
+        "## Fields\n\n" + table(("field", "type or values", "needed by", "meaning"), _field_rows()),
+        "### Inside the lists\n\nA clue names at least one of merchant id, descriptor and price. "
+        "A list holds at most 100 entries.\n\n" + table(("field", "type or values", "meaning"), _inner_rows()),
+        _csv_block(),
+        _forbidden_block(),
+        _example_block(),
+        "## What is refused\n\nA line is taken whole or refused whole; the other lines go on. Each refused line is "
+        "in `rejects.csv` of the run, with the field and without its value. Some cases:\n\n"
+        + table(("an event with", "code", "what to do"), (_refusal_row(*item) for item in REFUSED.items()))
+        + "\n\nAll codes are in [errors.md](errors.md#referrals).",
+        "## How events add up\n\nThe order of lines and files does not matter.\n\n" + bullets(register.__doc__),
+        _answer_block(),
+    )
+
+
+def _event_rows() -> Iterable[Sequence[object]]:
+    for kind in ReferralEventKind:
+        needed = [name for name in events.missing_fields({"event": kind}) if name not in _always_needed()]
+        yield code(kind.value), EFFECTS[kind], ", ".join(map(code, needed)) or "–"
+
+
+def _always_needed() -> tuple[str, ...]:
+    return ("event", *events.missing_fields({"event": ReferralEventKind.HEARTBEAT}))
+
+
+def _field_rows() -> Iterable[Sequence[object]]:
+    hints = get_type_hints(events.ReferralEvent, include_extras=True)
+    for name in events.ReferralEvent.model_fields:
+        yield code(name), _value_set(hints[name]), _needed_by(name), FIELD_MEANINGS[name]
+
+
+def _needed_by(name: str) -> str:
+    if name in _always_needed():
+        return "every event"
+    kinds = [kind.value for kind in ReferralEventKind if name in events.missing_fields({"event": kind})]
+    with_national = events.missing_fields({"event": "heartbeat", "classification": "national"})
+    return "all but heartbeat" if len(kinds) == len(ReferralEventKind) - 1 else ", ".join(kinds) or (
+        "classification `national`" if name in with_national else "–"
+    )  # fmt: skip
+
+
+def _inner_rows() -> Iterable[Sequence[object]]:
+    for name, meaning in INNER_MEANINGS.items():
+        owner, _, inner = name.partition("[].")
+        model = {"payment_clues": events.ClueEvent, "domain_links": events.DomainLinkEvent}[owner]
+        yield code(name), _value_set(get_type_hints(model, include_extras=True)[inner]), meaning
+
+
+def _value_set(hint: Any) -> str:
+    """Say what a field may hold, from its type."""
+    known = ((events.Host, "host name"), (events.Moment, "time, ISO 8601"), (events.Reference, _reference()),
+             (events.Country, "ISO 3166-1 code"), (events.Currency, "ISO 4217 code"),
+             (events.Flag, "`true` or `false`"))  # fmt: skip
+    named = next((text for kind, text in known if hint == kind), None)
+    if named is not None:
+        return named
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return ", ".join(code(value.value) for value in hint)
+    if get_origin(hint) in {Union, UnionType}:
+        return " or ".join(_value_set(part) for part in get_args(hint) if part is not NoneType)
+    return _value_set_of_parts(hint)
+
+
+def _value_set_of_parts(hint: Any) -> str:
+    """Say it for a type with limits, a list, or one of our own objects."""
+    if get_origin(hint) is tuple:
+        return f"list of {_value_set(get_args(hint)[0])}"
+    if hasattr(hint, "__metadata__"):
+        limits = [_limits(item) for item in hint.__metadata__]
+        return " ".join(filter(None, [_value_set(hint.__origin__), *limits]))
+    plain = {str: "text", int: "whole number", events.ClueEvent: "clues", events.DomainLinkEvent: "links"}
+    return plain.get(hint, "`1`")
+
+
+def _limits(item: Any) -> str:
+    """Read the limits of a number or the longest length of a text or list off pydantic's field."""
+    names = ("ge", "le", "max_length")
+    parts = getattr(item, "metadata", ())
+    found = {name: getattr(part, name) for part in parts for name in names if hasattr(part, name)}
+    if "le" in found:
+        return f"{found['ge']} to {found['le']:,}"
+    return f"(up to {found['max_length']})" if "max_length" in found else ""
+
+
+def _reference() -> str:
+    return "id (letters, digits, `.` `_` `-`; up to 64)"
+
+
+def _csv_block() -> str:
+    return (
+        "## CSV\n\nThe same fields as columns, in any order; `event`, `reporting_hotline_id` and `issued_at` must be "
+        "present. Lists are split at `;`, an empty cell says nothing, `le_hold` is `true` or `false`. A CSV line holds "
+        "one payment clue; `redirects_to` and `shares_payment_page_with` name linked domains. Columns:\n\n"
+        + ", ".join(map(code, reading.CSV_COLUMNS))
+        + f"\n\nA line, in JSON or CSV, has at most {reading.MAX_LINE_BYTES:,} bytes."
+    )
+
+
+def _forbidden_block() -> str:
+    names = ", ".join(map(code, sorted(events.FORBIDDEN_FIELDS)))
+    return (
+        "## Fields that must not come in\n\nA field that is not listed above is refused. These are refused by name, in "
+        "any spelling (case, blanks, hyphens and underscores do not count), because they could carry web addresses, "
+        "people or descriptions. A refused value is never stored and never repeated.\n\n"
+        f"{names}\n\nand every name that begins as if the field held a person, a picture, a film, evidence or "
+        "a source address. A value anywhere that looks like a card number refuses its line too."
+    )
+
+
+def _example_block() -> str:
+    lines = "\n".join(json.dumps(example) for example in EXAMPLES)
+    return (
+        "## Example\n\nOne referral, from submission to retraction. Copy what you need into a file whose name ends in "
+        f"`.jsonl`:\n\n```json\n{lines}\n```\n\nWhat the register says after each line:\n\n"
+        + table(("after", "state", "flags", "leads to", "dedicated"), _story_rows())
+    )
+
+
+def _story_rows() -> Iterable[Sequence[object]]:
+    """Fold the examples up to each of them."""
+    told = [_read(example) for example in EXAMPLES]
+    for count, last in enumerate(told, start=1):
+        (referral,) = register.fold(told[:count], datetime(2026, 11, 1)).referrals
+        leads = ", ".join(code(domain) for _, domain in referral.links) or "–"
+        flags = code(referral.facts["domain"]) if referral.counts else "–"
+        yield code(last.event.value), referral.state.value, flags, leads, referral.facts.get("domain_dedicated", "–")
+
+
+def _read(example: Mapping[str, Any]) -> events.ReferralEvent:
+    outcome = events.read_event(example)
+    if not isinstance(outcome, events.ReferralEvent):
+        raise ValueError(f"the example {example['event']} is refused: {outcome}")  # noqa: TRY004  # a wrong example
+    return outcome
+
+
+def _refusal_row(title: str, change: Mapping[str, Any]) -> tuple[object, ...]:
+    outcome = events.read_event({**EXAMPLES[0], **change})
+    if isinstance(outcome, events.ReferralEvent):
+        raise ValueError(f"an event with {title} is not refused")  # noqa: TRY004  # a wrong example
+    codes = sorted({issue.code for issue in outcome})
+    return title, ", ".join(map(code, codes)), " ".join(_problems("referrals")[found].fix for found in codes)
+
+
+def _answer_block() -> str:
+    return (
+        "## What comes back\n\nThere is no receipt yet. Whoever screens your events has the answers in the files "
+        "of the run, and can pass them on:\n\n"
+        "- `rejects.csv`: your lines that were refused, with field and code.\n"
+        "- `blind_spots.jsonl`: your referrals that did not count, and why (`referral_not_confirmed`, "
+        "`referral_retracted`, `referral_not_matchable`, `referral_after_as_of`), or counted more narrowly than you "
+        "asked (`scope_narrowed_to_host`).\n"
+        "- `ranking.csv`: your ids in `referral_ids` of the accounts they led to. These rows name merchant accounts: "
+        "who may see them is for the acquirer or network to say.\n\n"
+        "To try your own file without anyone's data, screen it against the sample:\n\n```sh\n"
+        "merchantscreen screen --referrals my-events.jsonl --merchants sample_data/merchants.csv \\\n"
+        "    --transactions sample_data/transactions.csv --run-id my-events\n```\n\n"
+        "The line `referrals` of the result says how many events were read, accepted and rejected. The refused ones "
+        "are in `runs/my-events/rejects.csv`; when there are more than 100, the message names the file."
+    )
 
 
 # ------------------------------------------------------------------------------------- errors
@@ -264,6 +575,7 @@ def _help(arguments: Sequence[str]) -> str:
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "data-dictionary.md": data_dictionary,
+    "referrals.md": referral_page,
     "identifiers.md": identifier_page,
     "errors.md": error_page,
     "features.md": feature_page,

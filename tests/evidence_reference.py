@@ -147,7 +147,7 @@ def shared_items(world: World, risk: dict[str, int], model: EvidenceModel) -> di
     """account -> kind -> list of points, from the others' contributions."""
     contributions = defaultdict(dict)
     for kind, value, account in set(world.holdings):
-        if risk.get(account) and world.degrees[kind, value] >= 2:
+        if risk.get(account) and 2 <= world.degrees[kind, value] <= model.hub_holder_count:
             a = rounded(Fraction(risk[account], world.breadths[kind, account]))
             if a:
                 contributions[kind, value][account] = a

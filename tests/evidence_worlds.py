@@ -58,11 +58,14 @@ def model(**changes: Any) -> EvidenceModel:
         lookback_days=180,
         clue_days=14,
         label_min_length=6,
+        hub_holder_count=10_000,
         widely_shared_count=50,
         typology_strength_nano={Level.LOW: 50_000_000, Level.MEDIUM: 100_000_000, Level.HIGH: 150_000_000},
         typology_cap_nano=500_000_000,
         peer_sample_count=200,
         peer_minimum_count=20,
+        peer_scale_floor_nano=10_000_000,
+        sibling_opening_days=365,
     )
     return replace(standard, **changes)
 

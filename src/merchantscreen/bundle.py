@@ -33,6 +33,7 @@ import polars as pl
 from merchantscreen import __version__
 from merchantscreen.domains import suffix_list_date
 from merchantscreen.errors import CannotCreateError, FileAccessError, InputError, IntegrityError, Problem, UsageError
+from merchantscreen.intake.cards import looks_like_card_number
 from merchantscreen.outputs import manifest as m
 from merchantscreen.outputs.csvfile import csv_lines
 from merchantscreen.outputs.files import Written, read_regular, sync_folder, write_new
@@ -149,7 +150,7 @@ def prepare(out: Path, run_id: str) -> Path:
     Returns:
         The folder the run will have.
     """
-    if not _RUN_ID.fullmatch(run_id):
+    if not _RUN_ID.fullmatch(run_id) or looks_like_card_number(run_id):
         raise UsageError("unusable run id", (PROBLEMS["MS-RUN-003"].at("--run-id"),))
     try:
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -160,6 +161,18 @@ def prepare(out: Path, run_id: str) -> Path:
     if taken:
         raise CannotCreateError("the run exists already", (PROBLEMS["MS-RUN-005"].at(run_id),))
     return out / run_id
+
+
+@contextmanager
+def work_folder(out: Path) -> Iterator[Path]:
+    """Give a private folder beside the runs for what waits, and remove it whatever happens."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=".work-", dir=out, ignore_cleanup_errors=True)
+    except OSError as error:
+        found = f"a folder that cannot be created ({error.strerror})"
+        raise CannotCreateError("no work folder", (PROBLEMS["MS-RUN-006"].at(out.name, found=found),)) from error
+    with folder as name:
+        yield Path(name)
 
 
 def write_bundle(out: Path, facts: RunFacts, result: ScreenResult, rejects: pl.DataFrame) -> Path:

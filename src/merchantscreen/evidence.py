@@ -4,6 +4,7 @@
 
 * a score is nothing but the sum of listed items; nothing is added that is not a row;
 * degrees are full-data degrees, frozen for the run; local degrees are never used;
+* what chance explains is a calibrated number of the policy, so that nobody's score depends on strangers;
 * confidence, risk, strength and points are integers; sums are exact and order-free;
 * only activity inside a referral's validity counts; the rest is counter-evidence.
 
@@ -81,13 +82,30 @@ def assess(links: Links, model: EvidenceModel) -> Assessment:
     items, contributions = [domain_items], []
     carried = _carry(empty(Ledger), model)
     for number in range(1, model.account_rounds + 1):
-        terms = _contributions(links, carried)
+        terms = _contributions(links, carried, model)
         found = _close_round(pl.concat([direct, _shared_items(links, terms, model)]), model, number)
         items.append(found)
         contributions.append(conform(terms.with_columns(round=pl.lit(number)), Contributions))
         carried = _carry(found, model)
     ledger = pl.concat(items)
     return Assessment(_sorted(ledger), _sorted_contributions(pl.concat(contributions)), model.account_rounds)
+
+
+def direct_risk(links: Links, model: EvidenceModel) -> pl.DataFrame:
+    """Return what each linked account carries from its own links alone: `account_id, risk_nano`.
+
+    No account carries less in a later round, and none without a link carries anything yet.
+    """
+    _, domain_risk = _domain_round(links, model)
+    carried = _carry(_close_round(_link_items(links, domain_risk, model), model, 1), model)
+    linked = links.account_links.filter("in_window").select("account_id").unique()
+    return linked.join(carried, on="account_id", how="left").with_columns(pl.col("risk_nano").fill_null(0))
+
+
+def mean_risk(carried: pl.DataFrame, account_count: int) -> int:
+    """Return the mean of `risk_nano` over all accounts of the full data, rounded half to even."""
+    total = carried.select(pl.col("risk_nano").sum())
+    return int(total.select(nano.half_even_ratio(pl.col("risk_nano"), pl.lit(max(1, account_count)))).item())
 
 
 def add_typology(
@@ -193,11 +211,15 @@ def _with_link_strength(items: pl.DataFrame, model: EvidenceModel) -> pl.DataFra
     return conform(numbered.with_columns(strength_nano=nano.link_strength(numbered)), Ledger)
 
 
-def _contributions(links: Links, carried: pl.DataFrame) -> pl.DataFrame:
-    """Split what each account carries over the identifiers of a kind that it shares: a = rho / d."""
+def _contributions(links: Links, carried: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
+    """Split what each account carries over the identifiers of a kind that it shares: a = rho / d.
+
+    A hub takes its part like any other identifier, but passes nothing on.
+    """
+    passing = links.degrees.filter(pl.col("holder_count").is_between(2, model.hub_holder_count))
     split = nano.half_even_ratio(pl.col("risk_nano"), pl.col("breadth_count"))
     return (
-        links.holdings.join(links.degrees.filter(pl.col("holder_count") >= 2), on=["kind", "value"], how="semi")
+        links.holdings.join(passing, on=["kind", "value"], how="semi")
         .join(carried.filter(pl.col("risk_nano") > 0), on="account_id")
         .join(links.breadths, on=["kind", "account_id"])
         .with_columns(contribution_nano=split)
@@ -235,32 +257,40 @@ def _shared_items(links: Links, terms: pl.DataFrame, model: EvidenceModel) -> pl
 
 
 def _name_contributors(items: pl.DataFrame, terms: pl.DataFrame, links: Links) -> pl.DataFrame:
-    """Attach the largest contributors of each item and the referrals behind them."""
-    keys = ["kind", "value"]
-    ranked = terms.join(items.select(keys).unique(), on=keys, how="semi").sort(
-        *keys, "contribution_nano", "account_id", descending=[False, False, True, False]
+    """Attach the largest contributors of each item, and the referrals behind all of them."""
+    key = ["kind", "value", "account_id"]
+    concerned = terms.join(items.select("kind", "value").unique(), on=["kind", "value"], how="semi")
+    joined = items.join(_largest(items, concerned), on=key, how="left").join(
+        _referrals_behind(items, concerned, links), on=key, how="left"
     )
-    largest = ranked.group_by(keys, maintain_order=True).head(LISTED_CONTRIBUTORS + 1)
+    return joined.with_columns(pl.col("contributors", "referral_ids").fill_null(pl.lit([], dtype=pl.List(pl.String))))
+
+
+def _largest(items: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
+    """List the largest contributors of each item but its own account; equal ones by account id."""
+    keys = ["kind", "value"]
+    ranked = terms.sort(*keys, "contribution_nano", "account_id", descending=[False, False, True, False])
+    first = ranked.group_by(keys, maintain_order=True).head(LISTED_CONTRIBUTORS + 1)
     pairs = (
         items.select(*keys, "account_id")
-        .join(largest.select(*keys, holder="account_id"), on=keys, maintain_order="left_right")
+        .join(first.select(*keys, holder="account_id"), on=keys, maintain_order="left_right")
         .filter(pl.col("holder") != pl.col("account_id"))
-        .group_by(*keys, "account_id", maintain_order=True)
-        .head(LISTED_CONTRIBUTORS)
     )
-    listed = pairs.group_by(*keys, "account_id", maintain_order=True).agg(contributors=pl.col("holder"))
-    behind = _referrals_of_accounts(links).rename({"account_id": "holder"})
-    referrals = (
-        pairs.join(behind, on="holder")
-        .explode("referral_ids")
-        .group_by(*keys, "account_id")
-        .agg(_sorted_set("referral_ids"))
-    )
-    joined = items.join(listed, on=[*keys, "account_id"], how="left").join(
-        referrals, on=[*keys, "account_id"], how="left"
-    )
-    none = pl.lit([], dtype=pl.List(pl.String))
-    return joined.with_columns(pl.col("contributors", "referral_ids").fill_null(none))
+    listed = pairs.group_by(*keys, "account_id", maintain_order=True).head(LISTED_CONTRIBUTORS)
+    return listed.group_by(*keys, "account_id", maintain_order=True).agg(contributors=pl.col("holder"))
+
+
+def _referrals_behind(items: pl.DataFrame, terms: pl.DataFrame, links: Links) -> pl.DataFrame:
+    """Collect the referrals of all contributors but the account itself, without pairing accounts.
+
+    A referral counts unless the account is the only contributor that brings it.
+    """
+    keys = ["kind", "value"]
+    brought = terms.join(_referrals_of_accounts(links), on="account_id").explode("referral_ids")
+    counted = brought.group_by(*keys, "referral_ids").agg(pl.len().alias("bringers"), pl.col("account_id").first())
+    pairs = items.select(*keys, "account_id").join(counted.rename({"account_id": "bringer"}), on=keys)
+    others = pairs.filter((pl.col("bringers") > 1) | (pl.col("bringer") != pl.col("account_id")))
+    return others.group_by(*keys, "account_id").agg(_sorted_set("referral_ids"))
 
 
 def _referrals_of_accounts(links: Links) -> pl.DataFrame:

@@ -12,8 +12,8 @@ Rules kept here:
 * nothing after `as_of` is seen, and the clock is an argument;
 * no quantile, median or list inside a whole-table group_by: those stages stream.
 
-Thresholds are not here but in rules/; fixed periods (30 and 365 days) are part of a
-feature's definition and stand in its meaning.
+Thresholds and periods are not here but in rules/; the month of 30 days is the unit of a
+feature and stands in its meaning.
 Source: each feature names its own; what streams was read off the engines' physical plans.
 """
 
@@ -30,7 +30,7 @@ import polars as pl
 
 from merchantscreen.domains import registrable_domain
 from merchantscreen.identifiers import kinds_of
-from merchantscreen.policy.model import EvidenceModel
+from merchantscreen.policy.model import NANO, EvidenceModel
 from merchantscreen.tables import COLUMN_DTYPES
 from merchantscreen.vocabulary import CardProduct, ColumnType, Specificity, TransactionOutcome, TransactionType
 
@@ -42,9 +42,6 @@ COUNT, DAYS, SHARE, RATIO, MINOR, CODE = "count", "days", "share 0-1", "ratio", 
 
 NORMAL_CONSISTENCY: Final = 1.4826
 """Makes the median absolute deviation comparable with a standard deviation. Source: Rousseeuw and Croux 1993."""
-MAD_FLOOR: Final = 0.01
-"""Smallest scale of peer comparisons, one percentage point: where most peers are alike, trifles must not look large."""
-YEAR_DAYS: Final = 365
 MONTH_DAYS: Final = 30
 _MICROSECONDS_PER_DAY: Final = 86_400_000_000
 
@@ -144,7 +141,7 @@ CATALOGUE: Final[tuple[Feature, ...]] = (
     Feature("cross_border_peer_z", NUMBER, "robust z", _as_measured("cross_border_peer_z"),
             ("transactions.issuer_country", "merchants.mcc"), _NETWORK,
             "How far cross_border_share lies from the median of a sample of accounts with the same MCC, in scaled "
-            "median absolute deviations (at least 0.01); null with too few peers.",
+            "median absolute deviations (peer_scale_floor at least); null with too few peers.",
             "design, after FINTRAC operational alert, November 2025"),
     # --- age and time ------------------------------------------------------------------------
     Feature("account_age_days", INTEGER, DAYS, _as_measured("account_age_days"), ("merchants.opened_on",), _ACQUIRER,
@@ -166,7 +163,7 @@ CATALOGUE: Final[tuple[Feature, ...]] = (
             "nobody. Null where the account has none of the three.", "VMSS inquiry fields"),
     Feature("sibling_acquirer_change_count", INTEGER, COUNT, _as_measured("sibling_acquirer_change_count"),
             (*_HARD_COLUMNS, "merchants.opened_on"), _ACQUIRER,
-            "Other acquirers or facilitators at which siblings opened accounts in the 365 days before the run; "
+            "Other acquirers or facilitators at which siblings opened accounts in the sibling_opening_days before; "
             "null if no sibling's opening is known.", "FinCEN FIN-2012-A010"),
     Feature("closed_sibling_count", INTEGER, COUNT, _as_measured("closed_sibling_count"),
             (*_HARD_COLUMNS, "merchants.opened_on", "merchants.closed_on"), _ACQUIRER,
@@ -214,7 +211,8 @@ FACTS: Final[tuple[Fact, ...]] = (
     Fact("direct_certainty", NUMBER, "The same over all links to confirmed domains; 0 if none."),
     Fact("linked_domain_certainty", NUMBER,
          "The same over links to domains that only a hotline's domain link reaches; 0 if none."),
-    Fact("direct_kind_count", INTEGER, "Different kinds of links to confirmed domains."),
+    Fact("direct_kind_count", INTEGER,
+         "Different kinds of links to confirmed domains, of kinds that not just anyone can set."),
     Fact("direct_linked_count", INTEGER,
          "Accounts linked in the same way to the domain of its surest link (dedicated first, then by certainty); "
          "0 if none."),
@@ -374,7 +372,7 @@ def assemble(
     parts = [
         _price_measures(measured["prices"], base),
         _host_measures(measured["hosts"], declared, caution_hosts),
-        _sibling_measures(base, declared, day, model.widely_shared_count),
+        _sibling_measures(base, declared, day, model),
         _peer_measures(base, model),
     ]
     for part in parts:
@@ -484,14 +482,14 @@ def _with_parents(host: str) -> list[str]:
 # --------------------------------------------------------------------------- siblings
 
 
-def _sibling_measures(accounts: pl.DataFrame, declared: pl.DataFrame, day: date, widely_shared: int) -> pl.DataFrame:
+def _sibling_measures(accounts: pl.DataFrame, declared: pl.DataFrame, day: date, model: EvidenceModel) -> pl.DataFrame:
     """Compare an account with the others of the same business."""
     hard = declared.filter(pl.col("kind").is_in(kinds_of(Specificity.HARD)))
     details = accounts.select("account_id", "opened_on", "closed_on", processor=_processor())
-    pairs = _sibling_pairs(hard, widely_shared).join(details, on="account_id", how="inner")
+    pairs = _sibling_pairs(hard, model.widely_shared_count).join(details, on="account_id", how="inner")
     pairs = pairs.join(details, left_on="sibling_id", right_on="account_id", how="inner", suffix="_sibling")
     holders = hard.select("account_id").unique().join(details, on="account_id", how="inner")
-    measures = pairs.group_by("account_id").agg(*_sibling_counts(day))
+    measures = pairs.group_by("account_id").agg(*_sibling_counts(day, model.sibling_opening_days))
     return holders.join(measures, on="account_id", how="left").select(
         "account_id",
         pl.col("sibling_count").fill_null(0),
@@ -517,9 +515,9 @@ def _sibling_pairs(hard: pl.DataFrame, widely_shared: int) -> pl.DataFrame:
     return pairs.filter(pl.col("account_id") != pl.col("sibling_id")).select("account_id", "sibling_id").unique()
 
 
-def _sibling_counts(day: date) -> list[pl.Expr]:
+def _sibling_counts(day: date, opening_days: int) -> list[pl.Expr]:
     opened, closed = pl.col("opened_on_sibling"), pl.col("closed_on_sibling")
-    is_recent = opened.is_between(pl.lit(day - timedelta(days=YEAR_DAYS)), pl.lit(day))
+    is_recent = opened.is_between(pl.lit(day - timedelta(days=opening_days)), pl.lit(day))
     is_elsewhere = pl.col("processor_sibling") != pl.col("processor")
     had_closed = (closed <= pl.col("opened_on")) & (closed <= pl.lit(day))
     return [
@@ -555,7 +553,7 @@ def _peer_measures(accounts: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame
     deviation = (pl.col("share") - pl.col("median")).abs().median()
     scale = peers.join(centre, on="mcc", how="inner").group_by("mcc").agg(deviation.alias("mad"))
     compared = shares.join(centre, on="mcc", how="inner").join(scale, on="mcc", how="inner")
-    floored = NORMAL_CONSISTENCY * pl.max_horizontal(pl.col("mad"), pl.lit(MAD_FLOOR))
+    floored = NORMAL_CONSISTENCY * pl.max_horizontal(pl.col("mad"), pl.lit(model.peer_scale_floor_nano / NANO))
     z = (pl.col("share") - pl.col("median")) / floored
     enough = pl.col("peer_count") >= model.peer_minimum_count
     return compared.select("account_id", pl.when(enough).then(z).alias("cross_border_peer_z"))

@@ -8,7 +8,7 @@ Rules kept here:
 * degrees are counted over the full data, before anything is cut;
 * an identifier is followed only if an item through it could reach the floor of
   rules/evidence.yml; the test uses an upper bound, so the cut changes no score;
-* an identifier that half of all accounts hold therefore costs a count, not an expansion.
+* a hub, with more holders than rules/evidence.yml allows, costs a count and not an expansion.
 
 Source: reference "candidates first" measurements; EVID-2 property "R-hop cut = full graph".
 """
@@ -47,17 +47,23 @@ class Neighbourhood:
     breadths: pl.DataFrame
 
 
-def cut(engine: Engine, transactions: Frame, declared: Frame, linked: pl.Series, model: EvidenceModel) -> Neighbourhood:
+def cut(
+    engine: Engine,
+    transactions: Frame,
+    declared: Frame,
+    linked: pl.DataFrame,
+    model: EvidenceModel,
+) -> Neighbourhood:
     """Cut out the accounts that can hold evidence.
 
     Args:
         engine: Where the data is.
         transactions: tables.Transactions.
         declared: tables.DeclaredIdentifiers.
-        linked: Accounts with a link to a flagged domain.
+        linked: Accounts with a link to a flagged domain, and what they carry from it: `account_id, risk_nano`.
         model: The numbers of rules/evidence.yml.
     """
-    accounts = _reached(linked, 0)
+    accounts = linked.select("account_id", pl.lit(0, pl.Int64).alias("hop"), _most_carried(model))
     found, degrees = [empty(Holdings)], [empty(Degrees)]
     own = [empty(Holdings)]
     frontier = accounts
@@ -70,12 +76,12 @@ def cut(engine: Engine, transactions: Frame, declared: Frame, linked: pl.Series,
         followed = _worth_following(pl.concat(own).unique(), accounts, counted, model)
         expanded = conform(engine.collect(holders.join(engine.load(followed), on=_IDENTIFIER, how="semi")), Holdings)
         found.append(expanded)
-        frontier = _reached(expanded["account_id"], hop).join(accounts, on="account_id", how="anti")
+        frontier = _reached(expanded["account_id"], hop, model).join(accounts, on="account_id", how="anti")
         accounts = pl.concat([accounts, frontier])
     shared = pl.concat(degrees).unique(_IDENTIFIER).sort(_IDENTIFIER)
     mine = pl.concat(own).join(shared.filter(pl.col("holder_count") >= 2), on=_IDENTIFIER, how="semi")
     return Neighbourhood(
-        accounts.sort("account_id"),
+        accounts.select("account_id", "hop").sort("account_id"),
         pl.concat([*found, mine]).unique().sort(*_IDENTIFIER, "account_id"),
         shared,
         _breadths(mine),
@@ -134,16 +140,12 @@ def count_holders(holders: Frame) -> Frame:
 def _worth_following(
     held: pl.DataFrame, accounts: pl.DataFrame, degrees: pl.DataFrame, model: EvidenceModel
 ) -> pl.DataFrame:
-    """Keep identifiers through which an item could reach the floor, by an upper bound on k.
-
-    No account carries more than lambda_d (with a direct link) or lambda (without), whole.
-    """
-    most = pl.when(pl.col("hop") == 0).then(max(model.direct_carry_nano, model.indirect_carry_nano))
+    """Keep identifiers through which an item could reach the floor, by an upper bound on k."""
     bound = (
-        held.join(accounts.select("account_id", risk=most.otherwise(model.indirect_carry_nano)), on="account_id")
+        held.join(accounts, on="account_id")
         .group_by(_IDENTIFIER)
-        .agg(shared_risk_nano=pl.col("risk").sum())
-        .join(degrees.filter(pl.col("holder_count") >= 2), on=_IDENTIFIER)
+        .agg(shared_risk_nano=pl.col("most_nano").sum())
+        .join(degrees.filter(pl.col("holder_count").is_between(2, model.hub_holder_count)), on=_IDENTIFIER)
         .with_columns(
             *map(model.of_kind, ("weight_nano", "reliability_nano", "base_rate_nano", "kappa_nano")),
             others_count=pl.col("holder_count") - 1,
@@ -159,6 +161,14 @@ def _breadths(mine: pl.DataFrame) -> pl.DataFrame:
     return conform(counted, Breadths).sort("kind", "account_id")
 
 
-def _reached(accounts: Iterable[str], hop: int) -> pl.DataFrame:
+def _most_carried(model: EvidenceModel) -> pl.Expr:
+    """Bound what a linked account ever carries: its links' share now, or lambda of a score that may still grow."""
+    grows = model.account_rounds > 2
+    return pl.max_horizontal("risk_nano", pl.lit(model.indirect_carry_nano if grows else 0)).alias("most_nano")
+
+
+def _reached(accounts: Iterable[str], hop: int, model: EvidenceModel) -> pl.DataFrame:
+    """Note accounts without a link of their own; they carry lambda at most."""
     ids = pl.Series("account_id", accounts, dtype=pl.String).unique().sort()
-    return pl.DataFrame({"account_id": ids}).with_columns(hop=pl.lit(hop, pl.Int64))
+    noted = {"hop": pl.lit(hop, pl.Int64), "most_nano": pl.lit(model.indirect_carry_nano, pl.Int64)}
+    return pl.DataFrame({"account_id": ids}).with_columns(**noted)

@@ -105,6 +105,7 @@ def facts(evidence: Evidence) -> pl.DataFrame:
         .join(_shared_facts(final), on="account_id", how="left")
         .join(_rule_facts(evidence.results), on="account_id", how="left")
         .join(_source_facts(evidence), on="account_id", how="left")
+        .join(_validity(evidence.account_links), on="account_id", how="left")
     )
     return joined.with_columns(
         pl.col(pl.Boolean).fill_null(value=False),
@@ -135,7 +136,7 @@ def _direct_facts(final: pl.DataFrame, domains: pl.DataFrame) -> pl.DataFrame:
         direct_dedicated_certainty=pl.col("certainty").filter(dedicated).max(),
         direct_certainty=pl.col("certainty").filter(confirmed).max(),
         linked_domain_certainty=pl.col("certainty").filter(~confirmed).max(),
-        direct_kind_count=pl.col("kind").filter(confirmed).n_unique().cast(pl.Int64),
+        direct_kind_count=pl.col("kind").filter(confirmed & ~pl.col("forgeable")).n_unique().cast(pl.Int64),
         direct_linked_count=pl.col("linked_count")
         .sort_by(surest_first)
         .filter(confirmed.sort_by(surest_first))
@@ -172,6 +173,10 @@ def _source_facts(evidence: Evidence) -> pl.DataFrame:
     )
 
 
+def _validity(account_links: pl.DataFrame) -> pl.DataFrame:
+    return account_links.group_by("account_id").agg(linked_in_window=pl.col("in_window").any())
+
+
 def _names_set_by(who: SetBy) -> list[str]:
     return [kind.name for kind in BY_NAME.values() if kind.set_by is who]
 
@@ -185,7 +190,7 @@ def _tier(stated: pl.DataFrame, tiers: Sequence[TierCondition]) -> tuple[pl.Seri
     open_still = stated["points_nano"] > 0
     tier = _same(Tier.WATCH.value, size)
     reason = _same("no condition of rules/tiers.yml holds", size).zip_with(
-        open_still, _same("linked only outside the validity of the referral", size)
+        open_still | stated["linked_in_window"], _same("linked only outside the validity of the referral", size)
     )
     for condition in tiers:
         holds = condition.condition.evaluate(stated).fill_null(value=False) & open_still
@@ -216,10 +221,12 @@ def _ordered(described: pl.DataFrame) -> pl.DataFrame:
 def _backing(evidence: Evidence) -> pl.DataFrame:
     """Collect the referrals and hotlines behind each account: `account_id, referral_ids, hotlines, assurance`.
 
-    Those of the domains it is linked to itself; only where there are none, those behind its shared identifiers.
+    Those of the domains it is linked to itself; only where there are none, those behind its shared identifiers;
+    and only where there are none either, those of links outside the validity.
     """
     domains = evidence.domains.select("domain", "referral_ids", "hotlines", "assurance")
-    own = evidence.account_links.select("account_id", "domain").join(domains, on="domain")
+    links = evidence.account_links.select("account_id", "domain", "in_window").join(domains, on="domain")
+    own = links.filter("in_window")
     final = _final(evidence.assessment).select("referral_ids", account_id="subject").explode("referral_ids")
     sources = _confirmed(evidence.domains).explode("referral_ids").select("referral_ids", "hotlines", "assurance")
     shared = (
@@ -230,10 +237,13 @@ def _backing(evidence: Evidence) -> pl.DataFrame:
         .with_columns(pl.concat_list("referral_ids"))
     )
     columns = ["account_id", "referral_ids", "hotlines", "assurance"]
-    both = pl.concat([own.select(columns), shared.select(columns)])
+    counting = pl.concat([own.select(columns), shared.select(columns)])
+    lapsed = links.select(columns).join(counting, on="account_id", how="anti")
     best = pl.col("assurance").sort_by(pl.col("assurance").replace_strict(_assurance_order(), return_dtype=pl.Int8))
-    return both.group_by("account_id").agg(
-        pl.col("referral_ids", "hotlines").explode().drop_nulls().unique().sort(), best.first()
+    return (
+        pl.concat([counting, lapsed])
+        .group_by("account_id")
+        .agg(pl.col("referral_ids", "hotlines").explode().drop_nulls().unique().sort(), best.first())
     )
 
 
@@ -263,7 +273,7 @@ def _strongest(evidence: Evidence) -> pl.DataFrame:
     )
     rows = pl.concat([items, outside])
     texts = [
-        f"{BY_NAME[kind].title}: {defang(value) if family == EvidenceFamily.LINK else value}"
+        f"{BY_NAME[kind].title}: {defang(value) if family == EvidenceFamily.LINK or kind == 'website' else value}"
         for kind, value, family in rows.select("kind", "value", "family").iter_rows()
     ]
     return rows.select("account_id", strongest_link=pl.Series(texts, dtype=pl.String))
@@ -280,7 +290,7 @@ def _rule_lists(results: pl.DataFrame) -> pl.DataFrame:
 def _counter_evidence(evidence: Evidence, model: EvidenceModel) -> pl.DataFrame:
     """Collect what speaks against each account: caveats of its referrals, validity, weak matches, hubs."""
     final = _final(evidence.assessment)
-    own = evidence.account_links.select("account_id", "domain").unique()
+    own = evidence.account_links.filter("in_window").select("account_id", "domain").unique()
     behind = _backing(evidence).join(own, on="account_id", how="anti").explode("referral_ids")
     spoken_for = _confirmed(evidence.domains).explode("referral_ids").select("referral_ids", note="caveats")
     outside = evidence.account_links.filter(~pl.col("in_window")).select("account_id").unique()

@@ -4,14 +4,14 @@
 but those of the intake; it is silent, and the same inputs give the same rows whatever
 the engine, the number of threads, or the order of the input.
 
-Referrals under a law-enforcement hold are kept apart: the ranking is computed as if
-they did not exist, and what they would change goes to the sealed queue.
+Referrals under a law-enforcement hold are kept apart: the whole method runs as if they
+did not exist, and only where there are any it runs a second time for the sealed queue.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import narwhals.stable.v2 as nw
@@ -19,17 +19,26 @@ import polars as pl
 
 from merchantscreen import blindspots, features
 from merchantscreen.engines import Engine, Frame
-from merchantscreen.evidence import Assessment, Links, add_typology, assess
+from merchantscreen.evidence import Assessment, Links, add_typology, assess, direct_risk, mean_risk
 from merchantscreen.identifiers import kinds_of
 from merchantscreen.intake import Intake
 from merchantscreen.links import FlaggedNames, count_links, find_links
 from merchantscreen.neighbourhood import Neighbourhood, cut
 from merchantscreen.policy.evaluation import evaluate_rules
-from merchantscreen.policy.model import Policy
+from merchantscreen.policy.model import Policy, Rule
 from merchantscreen.ranking import Evidence, rank
 from merchantscreen.records import Progress, Silent
 from merchantscreen.referrals.flagging import Flagged
-from merchantscreen.tables import AccountLinks, BlindSpots, RuleResults, conform
+from merchantscreen.tables import (
+    AccountLinks,
+    BlindSpots,
+    Breadths,
+    Degrees,
+    Holdings,
+    RuleResults,
+    conform,
+    empty,
+)
 from merchantscreen.vocabulary import RuleStatus, Specificity, Tier
 
 
@@ -44,7 +53,7 @@ class ScreenResult:
         links: tables.AccountLinks of ranked accounts, counter-evidence included.
         rules: tables.RuleResults of ranked accounts.
         blind_spots: tables.BlindSpots.
-        sealed: tables.Ranking rows that referrals under a hold would change.
+        sealed: tables.Ranking rows, weighed with referrals under a hold, of accounts that concern these.
         degrees: tables.Degrees, frozen.
         breadths: tables.Breadths, frozen.
         link_degrees: tables.LinkDegrees, frozen.
@@ -67,22 +76,28 @@ class ScreenResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Data:
-    """The input as frames of the engine."""
+class _Job:
+    """What stays the same whichever domains count: the input as frames, the rules, the moment."""
 
+    engine: Engine
     transactions: Frame
     declared: Frame
     accounts: pl.DataFrame
+    policy: Policy
+    as_of: datetime
+    tell: Progress
 
 
 @dataclass(frozen=True, slots=True)
-class _Near:
-    """What was found around the flagged domains, before anything is weighed."""
+class _Screened:
+    """Everything that follows from one set of flagged domains."""
 
-    links: pl.DataFrame
-    neighbourhood: Neighbourhood
-    accounts: pl.DataFrame
+    links: Links
+    around: Neighbourhood
     results: pl.DataFrame
+    assessment: Assessment
+    ranking: pl.DataFrame
+    mean_risk_nano: int
 
 
 def screen(
@@ -106,60 +121,112 @@ def screen(
     Returns:
         Ranking, ledger and everything else a run bundle holds.
     """
-    tell = progress or Silent()
-    data = _open(intake, engine, as_of)
-    tell.stage("looking for links to flagged domains")
-    names = FlaggedNames(flagged.domains, flagged.clues, policy.free_mail_domains)
-    links = find_links(engine, data.transactions, data.declared, data.accounts, names, as_of, policy.evidence)
-    tell.stage("cutting out the neighbourhood")
-    linked = links.filter("in_window")["account_id"]
-    around = cut(engine, data.transactions, data.declared, linked, policy.evidence)
-    tell.stage("measuring the accounts in it")
-    accounts, results = _measure(engine, data, around, links, policy, as_of)
-    near = _Near(links, around, accounts, results)
-    tell.stage("weighing the evidence")
-    open_domains = flagged.domains.filter(~pl.col("held"))
-    assessment, ranking = _weigh(near, open_domains, flagged.domain_links, policy)
-    sealed = _sealed(near, flagged, ranking, policy)
-    tell.stage("listing what could not be tested")
-    unseen = blindspots.find(engine, engine.scan(intake.transaction_files), data.accounts, results, as_of)
-    unsearched = blindspots.without_link_data(intake.present, flagged.domains.height)
+    job = _open(intake, policy, engine, as_of, progress or Silent())
+    open_to_all = _without_held(flagged)
+    screened = _screen(job, open_to_all)
+    sealed = _sealed(job, flagged, screened.ranking)
+    job.tell.stage("listing what could not be tested")
+    unseen = blindspots.find(engine, engine.scan(intake.transaction_files), job.accounts, screened.results, as_of)
+    unsearched = blindspots.without_link_data(intake.present, open_to_all.domains.height)
     spots = pl.concat([intake.blind_spots, flagged.blind_spots, unsearched, *unseen])
-    return _result(near, assessment, ranking, sealed, spots, open_domains, intake)
+    return _result(screened, sealed, spots, intake)
+
+
+# --------------------------------------------------------------------------- the method
+
+
+def _screen(job: _Job, flagged: Flagged) -> _Screened:
+    """Find links, cut the neighbourhood, measure it, weigh the evidence, rank: the method, once through."""
+    model = job.policy.evidence
+    job.tell.stage("looking for links to flagged domains")
+    names = FlaggedNames(flagged.domains, flagged.clues, job.policy.free_mail_domains)
+    found = find_links(job.engine, job.transactions, job.declared, job.accounts, names, job.as_of, model)
+    direct = _unshared(flagged, found)
+    carried = direct_risk(direct, model)
+    job.tell.stage("cutting out the neighbourhood")
+    around = cut(job.engine, job.transactions, job.declared, carried, model)
+    job.tell.stage("measuring the accounts in it")
+    near, results = _measure(job, around, found)
+    job.tell.stage("weighing the evidence")
+    links = replace(direct, holdings=around.holdings, degrees=around.degrees, breadths=around.breadths)
+    severities = {rule.id: str(rule.severity) for rule in _active(job.policy)}
+    assessment = add_typology(assess(links, model), results, severities, model)
+    evidence = Evidence(assessment, flagged.domains, found, results, near)
+    mean = mean_risk(carried, job.accounts.height)
+    return _Screened(links, around, results, assessment, rank(evidence, job.policy.tiers, model), mean)
+
+
+def _without_held(flagged: Flagged) -> Flagged:
+    """Leave out the domains under a law-enforcement hold, and all that is known of them."""
+    known = flagged.domains.filter(~pl.col("held"))
+    names = known.select("domain")
+    between = flagged.domain_links.join(names, left_on="from_domain", right_on="domain", how="semi").join(
+        names, left_on="to_domain", right_on="domain", how="semi"
+    )
+    return replace(
+        flagged, domains=known, domain_links=between, clues=flagged.clues.join(names, on="domain", how="semi")
+    )
+
+
+def _sealed(job: _Job, flagged: Flagged, ranking: pl.DataFrame) -> pl.DataFrame:
+    """List accounts that are linked to a held domain themselves, or that it would bring into another tier."""
+    held = flagged.domains.filter("held")
+    if held.is_empty():
+        return ranking.clear()
+    everything = _screen(job, flagged)
+    linked = everything.links.account_links.join(held, on="domain", how="semi").select("account_id")
+    cases = everything.ranking.filter(pl.col("tier") != Tier.WATCH)
+    moved = cases.join(ranking, on=["account_id", "tier"], how="anti").select("account_id")
+    wanted = pl.concat([linked, moved]).unique()
+    return everything.ranking.join(wanted, on="account_id", how="semi").sort("rank", "account_id")
 
 
 # --------------------------------------------------------------------------- the steps
 
 
-def _open(intake: Intake, engine: Engine, as_of: datetime) -> _Data:
+def _open(intake: Intake, policy: Policy, engine: Engine, as_of: datetime, tell: Progress) -> _Job:
     """Open the accepted rows; what happened after `as_of` was not known then."""
     transactions = engine.scan(intake.transaction_files).filter(nw.col("occurred_at") <= as_of)
-    return _Data(transactions, engine.scan([intake.declared_file]), intake.accounts)
+    return _Job(engine, transactions, engine.scan([intake.declared_file]), intake.accounts, policy, as_of, tell)
 
 
-def _measure(
-    engine: Engine, data: _Data, around: Neighbourhood, links: pl.DataFrame, policy: Policy, as_of: datetime
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _unshared(flagged: Flagged, found: pl.DataFrame) -> Links:
+    """Put together what is known before any identifier has been looked at."""
+    return Links(
+        domains=flagged.domains,
+        domain_links=flagged.domain_links,
+        account_links=found,
+        holdings=empty(Holdings),
+        degrees=empty(Degrees),
+        breadths=empty(Breadths),
+        link_degrees=count_links(found),
+    )
+
+
+def _active(policy: Policy) -> tuple[Rule, ...]:
+    return tuple(rule for rule in policy.rules if rule.status is RuleStatus.ACTIVE)
+
+
+def _measure(job: _Job, around: Neighbourhood, links: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Measure the features of the neighbourhood and its peers, and evaluate the rules on them.
 
     Returns:
         tables.Accounts of the neighbourhood and tables.RuleResults.
     """
+    model = job.policy.evidence
     ids = pl.concat([around.accounts["account_id"], links["account_id"]]).unique().sort()
     wanted = pl.DataFrame({"account_id": ids})
-    own = data.accounts.join(wanted, on="account_id", how="semi")
-    peers = features.peer_sample(data.accounts, own["mcc"].drop_nulls().unique(), policy.evidence.peer_sample_count)
-    declared = _declared_around(engine, data.declared, wanted)
-    everyone = pl.concat([wanted, declared.select("account_id"), peers.rename("account_id").to_frame()]).unique()
+    own = job.accounts.join(wanted, on="account_id", how="semi")
+    peers = features.peer_sample(job.accounts, own["mcc"].drop_nulls().unique(), model.peer_sample_count)
+    declared = _declared_around(job.engine, job.declared, wanted)
     to_measure = pl.concat([wanted, peers.rename("account_id").to_frame()]).unique()
-    stages = features.aggregates(data.transactions, engine.load(to_measure), as_of)
-    measured = {name: engine.collect(stage) for name, stage in stages.items()}
-    known = data.accounts.join(everyone, on="account_id", how="semi")
-    caution = frozenset(entry.host for entry in policy.caution_hosts)
-    table = features.assemble(measured, known, declared, as_of, policy.evidence, caution_hosts=caution)
-    active = tuple(rule for rule in policy.rules if rule.status is RuleStatus.ACTIVE)
-    complete = wanted.join(table, on="account_id", how="left")
-    return own, evaluate_rules(active, complete)
+    stages = features.aggregates(job.transactions, job.engine.load(to_measure), job.as_of)
+    measured = {name: job.engine.collect(stage) for name, stage in stages.items()}
+    everyone = pl.concat([to_measure, declared.select("account_id")]).unique()
+    known = job.accounts.join(everyone, on="account_id", how="semi")
+    caution = frozenset(entry.host for entry in job.policy.caution_hosts)
+    table = features.assemble(measured, known, declared, job.as_of, model, caution_hosts=caution)
+    return own, evaluate_rules(_active(job.policy), wanted.join(table, on="account_id", how="left"))
 
 
 def _declared_around(engine: Engine, declared: Frame, wanted: pl.DataFrame) -> pl.DataFrame:
@@ -170,59 +237,26 @@ def _declared_around(engine: Engine, declared: Frame, wanted: pl.DataFrame) -> p
     return pl.concat([own, siblings]).unique().sort("kind", "value", "account_id")
 
 
-def _weigh(
-    near: _Near, domains: pl.DataFrame, domain_links: pl.DataFrame, policy: Policy
-) -> tuple[Assessment, pl.DataFrame]:
-    """Assess and rank with some of the flagged domains, as if the others did not exist."""
-    known = domains.select("domain")
-    account_links = near.links.join(known, on="domain", how="semi")
-    pairs = domain_links.join(known, left_on="from_domain", right_on="domain", how="semi").join(
-        known, left_on="to_domain", right_on="domain", how="semi"
-    )
-    around = near.neighbourhood
-    degrees = count_links(account_links)
-    links = Links(domains, pairs, account_links, around.holdings, around.degrees, around.breadths, degrees)
-    severities = {rule.id: str(rule.severity) for rule in policy.rules if rule.status is RuleStatus.ACTIVE}
-    assessment = add_typology(assess(links, policy.evidence), near.results, severities, policy.evidence)
-    evidence = Evidence(assessment, domains, account_links, near.results, near.accounts)
-    return assessment, rank(evidence, policy.tiers, policy.evidence)
-
-
-def _sealed(near: _Near, flagged: Flagged, ranking: pl.DataFrame, policy: Policy) -> pl.DataFrame:
-    """List the accounts whose place would differ if referrals under a hold counted."""
-    if not flagged.domains["held"].any():
-        return ranking.clear()
-    _, everything = _weigh(near, flagged.domains, flagged.domain_links, policy)
-    return everything.join(ranking, on=["account_id", "tier", "points_nano"], how="anti").sort("rank", "account_id")
-
-
-def _result(
-    near: _Near,
-    assessment: Assessment,
-    ranking: pl.DataFrame,
-    sealed: pl.DataFrame,
-    spots: pl.DataFrame,
-    domains: pl.DataFrame,
-    intake: Intake,
-) -> ScreenResult:
+def _result(screened: _Screened, sealed: pl.DataFrame, spots: pl.DataFrame, intake: Intake) -> ScreenResult:
     """Put everything into final order and count what was looked at."""
+    ranking, all_links = screened.ranking, screened.links
     ranked = ranking.select("account_id")
-    links = near.links.join(ranked, on="account_id", how="semi").join(domains.select("domain"), on="domain", how="semi")
-    rules = near.results.join(ranked, on="account_id", how="semi")
-    ledger = _without_idle_domains(assessment.ledger, links)
+    links = all_links.account_links.join(ranked, on="account_id", how="semi")
+    ledger = _without_idle_domains(screened.assessment.ledger, links)
+    rules = screened.results.join(ranked, on="account_id", how="semi")
     return ScreenResult(
         ranking=ranking,
         ledger=ledger,
-        contributions=assessment.contributions,
+        contributions=screened.assessment.contributions,
         links=conform(links, AccountLinks).sort("account_id", "domain", "kind", "in_window"),
         rules=conform(rules, RuleResults).sort("account_id", "rule_id"),
         blind_spots=conform(spots, BlindSpots).sort("kind", "subject", "detail", "count"),
         sealed=sealed,
-        degrees=near.neighbourhood.degrees,
-        breadths=near.neighbourhood.breadths,
-        link_degrees=count_links(links),
-        domains=_touched(domains, links, ledger),
-        counts=_counts(near, ranking, domains, intake),
+        degrees=screened.around.degrees,
+        breadths=screened.around.breadths,
+        link_degrees=all_links.link_degrees,
+        domains=_touched(all_links.domains, links, ledger),
+        counts=_counts(screened, intake),
     )
 
 
@@ -238,18 +272,19 @@ def _without_idle_domains(ledger: pl.DataFrame, links: pl.DataFrame) -> pl.DataF
     return ledger.filter((pl.col("round") > 0) | pl.col("subject").is_in(links["domain"].unique().implode()))
 
 
-def _counts(near: _Near, ranking: pl.DataFrame, domains: pl.DataFrame, intake: Intake) -> dict[str, int]:
+def _counts(screened: _Screened, intake: Intake) -> dict[str, int]:
     """Count what was looked at, in the order a reader asks for it."""
     accepted = dict.fromkeys(("merchants", "transactions"), 0)
     for source in intake.sources:
         accepted[source.role] += source.rows_accepted
-    per_tier = {f"{tier.value.lower()}_count": int((ranking["tier"] == tier).sum()) for tier in Tier}
+    tiers = screened.ranking["tier"]
     return {
-        "flagged_domain_count": domains.height,
+        "flagged_domain_count": screened.links.domains.height,
         "account_count": accepted["merchants"],
         "transaction_count": accepted["transactions"],
-        "linked_account_count": near.links.join(domains, on="domain", how="semi")["account_id"].n_unique(),
-        "neighbourhood_count": near.neighbourhood.accounts.height,
-        "ranked_account_count": ranking.height,
-        **per_tier,
+        "linked_account_count": screened.links.account_links["account_id"].n_unique(),
+        "neighbourhood_count": screened.around.accounts.height,
+        "ranked_account_count": screened.ranking.height,
+        "mean_risk_nano": screened.mean_risk_nano,
+        **{f"{tier.value.lower()}_count": int((tiers == tier).sum()) for tier in Tier},
     }

@@ -35,7 +35,7 @@ PLATFORMS: Final = (
 CITED: Final = (
     "apache.org", "rfc-editor.org", "iso.org", "unicode.org", "publicsuffix.org", "keepachangelog.com", "semver.org",
     "first.org", "whatwg.org", "url.spec.whatwg.org", "iccam.org", "w3.org", "python.org", "ietf.org", "iana.org",
-    "iso20022.org", "emvco.com",
+    "iso20022.org", "emvco.com", "shelby.senate.gov",
 )  # fmt: skip
 """Sources and standards that pages and rules cite."""
 

@@ -170,6 +170,13 @@ def test_no_item_is_stronger_than_the_weight_of_its_kind(world: World) -> None:
     assert ledger.filter(pl.col("strength_nano") > pl.col("weight_nano")).is_empty()
 
 
+def test_a_hub_beyond_the_limit_is_no_evidence_at_all() -> None:
+    """Whatever is flagged on it, an identifier with more holders than the policy allows adds nothing."""
+    parameters = model(floor_nano=1, hub_holder_count=10)
+    assert "ACQ1/00001" in scores(one_hub(10), parameters)
+    assert "ACQ1/00001" not in scores(one_hub(11), parameters)
+
+
 # --------------------------------------------------------------------------- 10: caps and roots
 
 

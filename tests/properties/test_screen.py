@@ -41,7 +41,7 @@ from merchantscreen.tables import BlindSpots, Breadths, Degrees, Holdings, Rejec
 from merchantscreen.vocabulary import EvidenceFamily
 
 POLICY = load_policy(None)
-SEEDS = range(5)
+SEEDS = range(4)
 ACCOUNTS = [f"ACQ{1 + i % 2}/{i:04d}" for i in range(12)]
 SITES = ["amber-lamps.example", "blue-lamps.example", "cyan-lamps.example", "new-lamps.example"]
 DECLARED_KINDS = ["settlement_account", "tax_id", "principal", "phone", "email", "address", "agent"]
@@ -97,7 +97,7 @@ def _transaction(random: Random) -> dict[str, Any]:
     column = random.choice(SEEN_COLUMNS)
     seen = {column: random.choice(["X", "Y", "Z"])} if random.random() < 0.4 else {}
     host = {"requestor_host": random.choice(SITES)} if random.random() < 0.15 else {}
-    month = random.randint(5, 12)  # two months of it after the moment of the screen, or long before a site was seen
+    month = random.randint(2, 12)  # the last after the moment of the screen, the first long before a site was seen
     product = random.choice(["prepaid", "credit", None])
     row = {"account_id": random.choice(ACCOUNTS), "occurred_at": datetime(2026, month, 1), "card_product": product}
     return row | seen | host
@@ -196,7 +196,7 @@ def of_accounts(ledger: pl.DataFrame) -> pl.DataFrame:
     return ledger.filter(pl.col("round") > 0, pl.col("family") != EvidenceFamily.TYPOLOGY)
 
 
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32), st.sampled_from([2, 3]), st.sampled_from([1, 1_000_000, 30_000_000, 200_000_000]))
 def test_the_cut_loses_nothing(seed: int, rounds: int, floor: int) -> None:
     """The ledger of the cut is the ledger of the whole graph, row by row, at any floor and number of rounds."""

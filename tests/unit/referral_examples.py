@@ -102,9 +102,12 @@ _MODEL = EvidenceModel(
     lookback_days=30,
     clue_days=14,
     label_min_length=4,
+    hub_holder_count=10_000,
     widely_shared_count=25,
     typology_strength_nano={},
     typology_cap_nano=500_000_000,
     peer_sample_count=100,
     peer_minimum_count=10,
+    peer_scale_floor_nano=10_000_000,
+    sibling_opening_days=365,
 )

@@ -158,6 +158,7 @@ MODEL = EvidenceModel(
     kind_cap_nano=3 * NANO, residual_nano=50_000_000, floor_nano=1, account_rounds=2, domain_rounds=1,
     lookback_days=180, clue_days=7, label_min_length=6, widely_shared_count=50, typology_strength_nano={},
     typology_cap_nano=500_000_000, peer_sample_count=500, peer_minimum_count=20,
+    peer_scale_floor_nano=10_000_000, hub_holder_count=10_000, sibling_opening_days=365,
 )  # fmt: skip
 
 POLICY = Policy(MODEL, (), (), (), frozenset(), "d" * 64, {"evidence.yml": "e" * 64})

@@ -19,7 +19,8 @@ def around(
     """Cut around linked accounts in small frames."""
     engine = PolarsEngine(tmp_path)
     moved = transactions() if rows is None else rows
-    return cut(engine, engine.load(moved), engine.load(stated), pl.Series(linked), model(**changes))
+    carried = pl.DataFrame({"account_id": linked, "risk_nano": [760_000_000] * len(linked)})
+    return cut(engine, engine.load(moved), engine.load(stated), carried, model(**changes))
 
 
 def reached(near: Neighbourhood) -> dict[str, int]:
@@ -81,3 +82,17 @@ def test_breadth_counts_only_identifiers_that_somebody_shares(tmp_path: Path) ->
     )  # fmt: skip
     near = around(tmp_path, ["A/1"], stated)
     assert near.breadths.to_dicts() == [{"kind": "principal", "account_id": "A/1", "breadth_count": 2}]
+
+
+def test_many_linked_holders_of_one_identifier_do_not_hide_it(tmp_path: Path) -> None:
+    """However many linked accounts hold an identifier, its other holders are reached."""
+    stated = declared(*(("phone", "P", f"A/{i}") for i in range(10)))
+    assert len(reached(around(tmp_path, [f"A/{i}" for i in range(8)], stated))) == 10
+
+
+def test_a_hub_beyond_the_limit_is_not_followed_however_many_are_linked(tmp_path: Path) -> None:
+    """An identifier with more holders than the policy allows is counted, and none of them is looked at."""
+    stated = declared(*(("phone", "HUB", f"A/{i}") for i in range(2_000)))
+    linked = [f"A/{i}" for i in range(500)]
+    assert around(tmp_path, linked, stated, hub_holder_count=2_000).accounts.height == 2_000
+    assert around(tmp_path, linked, stated, hub_holder_count=1_999).accounts.height == 500

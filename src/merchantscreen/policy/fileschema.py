@@ -173,10 +173,13 @@ class ParametersEntry(FileModel):
     lookback_days: CountEntry
     clue_days: CountEntry
     label_min_length: CountEntry
+    hub_holder_count: CountEntry
     widely_shared_count: CountEntry
     typology_cap: NanoEntry
     peer_sample_count: CountEntry
     peer_minimum_count: CountEntry
+    peer_scale_floor: ShareEntry
+    sibling_opening_days: CountEntry
 
 
 class EvidenceFile(FileModel):

@@ -321,7 +321,7 @@ class _Loader:
 
 def _evidence_model(form: schema.EvidenceFile) -> EvidenceModel:
     parameters = {name: getattr(form.parameters, name).value for name in type(form.parameters).model_fields}
-    fractions = ("indirect_carry", "direct_carry", "kind_cap", "residual", "floor", "typology_cap")
+    fractions = ("indirect_carry", "direct_carry", "kind_cap", "residual", "floor", "typology_cap", "peer_scale_floor")
     named = {f"{name}_nano" if name in fractions else name: value for name, value in parameters.items()}
     return EvidenceModel(
         kinds={name: _kind_weight(entry) for name, entry in sorted(form.kinds.items())},

@@ -41,7 +41,7 @@ class KindWeight:
     Attributes:
         weight_nano: w, the ceiling of an item's strength.
         reliability_nano: g, counted reliability; 1 where too few are known.
-        base_rate_nano: pi, contribution per holder expected by chance (identifiers).
+        base_rate_nano: pi, contribution per holder expected by chance (identifiers); calibrated, never live.
         kappa_nano: kappa, damping for small groups (identifiers).
         rationale: Why this number, for auditors.
     """
@@ -70,11 +70,14 @@ class EvidenceModel:
         lookback_days: Days before the hotline's dates in which activity still counts.
         clue_days: Days around a hotline's observation in which a price counts as near.
         label_min_length: Shortest name that is compared under other top-level domains.
+        hub_holder_count: Most holders of an identifier that can be evidence; beyond it is only counted.
         widely_shared_count: Holders from which an identifier is shown as widely shared.
         typology_strength_nano: Strength of a hit by severity.
         typology_cap_nano: Most points all rule hits together can give.
         peer_sample_count: Most accounts per MCC that make up the peer group.
         peer_minimum_count: Fewest peers for a comparison.
+        peer_scale_floor_nano: Smallest scale of a comparison of shares with peers.
+        sibling_opening_days: Days before the run in which siblings' openings elsewhere count as recent.
     """
 
     kinds: Mapping[str, KindWeight]
@@ -89,11 +92,14 @@ class EvidenceModel:
     lookback_days: int
     clue_days: int
     label_min_length: int
+    hub_holder_count: int
     widely_shared_count: int
     typology_strength_nano: Mapping[Level, int]
     typology_cap_nano: int
     peer_sample_count: int
     peer_minimum_count: int
+    peer_scale_floor_nano: int
+    sibling_opening_days: int
 
     def of_kind(self, number: str) -> pl.Expr:
         """Look a number of `KindWeight` up by the column `kind`; the result carries the number's name."""
