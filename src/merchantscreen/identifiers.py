@@ -26,6 +26,7 @@ from typing import Final, Literal
 
 import polars as pl
 
+from merchantscreen.contacts import without_contacts, without_contacts_expression
 from merchantscreen.vocabulary import EvidenceFamily, SetBy, Specificity
 
 Source = Literal["merchants", "transactions", "referrals"]
@@ -194,14 +195,14 @@ _BLANKS: Final = r"[ \t]+"
 
 
 def normalise_descriptor(text: str) -> str:
-    """Fold a descriptor (DE 43): capitals, single blanks, phone and order numbers taken out."""
-    folded = unicodedata.normalize("NFKC", text).upper()
+    """Fold a descriptor (DE 43): capitals, single blanks, contact data and order numbers taken out."""
+    folded = without_contacts(unicodedata.normalize("NFKC", text)).upper()
     return re.sub(_BLANKS, " ", re.sub(_LONG_NUMBER, "", folded)).strip(" \t")
 
 
 def descriptor_expression(column: pl.Expr) -> pl.Expr:
-    """Do `normalise_descriptor` for a whole column; a test holds the two together."""
-    folded = column.str.normalize("NFKC").str.to_uppercase()
+    """Do `normalise_descriptor` for a whole column of plain ASCII; a test holds the two together."""
+    folded = without_contacts_expression(column.str.normalize("NFKC")).str.to_uppercase()
     return folded.str.replace_all(_LONG_NUMBER, "").str.replace_all(_BLANKS, " ").str.strip_chars(" \t")
 
 

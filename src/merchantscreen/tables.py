@@ -45,6 +45,10 @@ MCC_PATTERN: Final = r"^[0-9]{4}$"
 """ISO 18245: four digits, leading zeros kept."""
 
 
+MOST_MINOR: Final = 10**13
+"""Largest amount of one transaction or month: beyond any real one, and half a million of them add up in 64 bits."""
+
+
 def _about(meaning: str, *, unit: str | None = None, source: str | None = None) -> dict[str, Any]:
     """Describe a column for the data dictionary."""
     return {"meaning": meaning, "unit": unit, "source": source}
@@ -119,10 +123,10 @@ class MerchantRows(dy.Schema):
     principal_tokens = _texts("Tokens of owners and directors.")
     agent_id = _text("Agent or independent sales organisation.", regex=ID_PATTERN)
     declared_monthly_volume_minor = dy.Int64(
-        nullable=True, min=0, metadata=_about("Declared monthly volume.", unit="minor units")
+        nullable=True, min=0, max=MOST_MINOR, metadata=_about("Declared monthly volume.", unit="minor units")
     )
     declared_average_ticket_minor = dy.Int64(
-        nullable=True, min=0, metadata=_about("Declared average ticket.", unit="minor units")
+        nullable=True, min=0, max=MOST_MINOR, metadata=_about("Declared average ticket.", unit="minor units")
     )
     currency = _text("Currency of the declared amounts.", check=_one_of(CURRENCIES), source="ISO 4217")
     listing_codes = _texts("MATCH or VMSS reason codes of earlier listings.")
@@ -142,7 +146,10 @@ class TransactionRows(dy.Schema):
     payment_facilitator_id = _text("Payment facilitator.", regex=ID_PATTERN)
     sub_merchant_id = _text("Sub-merchant under the facilitator.", regex=ID_PATTERN)
     amount_minor = dy.Int64(
-        nullable=False, min=0, metadata=_about("Amount; direction is in transaction_type.", unit="minor units")
+        nullable=False,
+        min=0,
+        max=MOST_MINOR,
+        metadata=_about("Amount; direction is in transaction_type.", unit="minor units"),
     )
     currency = _text("Currency of the amount.", nullable=False, check=_one_of(CURRENCIES), source="ISO 4217")
     transaction_type = _text("Purchase when absent.", check=_one_of(TransactionType))

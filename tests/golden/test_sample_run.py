@@ -23,7 +23,18 @@ AS_OF = "2026-11-01T00:00:00Z"
 
 def run_screen(out: Path, referrals: list[Path], merchants: list[Path], moved: list[Path], **environment: str) -> Path:
     """Run the main job as a process of its own and return the folder of the run."""
-    command = [sys.executable, "-m", "merchantscreen.cli", "screen", "--as-of", AS_OF, "--out", str(out), "--run-id", "run"]
+    command = [
+        sys.executable,
+        "-m",
+        "merchantscreen.cli",
+        "screen",
+        "--as-of",
+        AS_OF,
+        "--out",
+        str(out),
+        "--run-id",
+        "run",
+    ]
     for option, files in (("--referrals", referrals), ("--merchants", merchants), ("--transactions", moved)):
         command += [option, *(str(file) for file in files)]
     done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,7 +22,7 @@ import typer
 
 from merchantscreen import bundle
 from merchantscreen.cli import options, rejects
-from merchantscreen.cli.failures import report
+from merchantscreen.cli.failures import publishing, report
 from merchantscreen.cli.progress import shown_progress
 from merchantscreen.cli.terminal import output
 from merchantscreen.engines.polars import PolarsEngine
@@ -177,26 +176,27 @@ def screen(
     moment = options.moment(as_of)
     order = Order(
         tuple(referrals), tuple(merchants), tuple(transactions), rules, mapping, pseudonym_key_file,
-        moment, out, run_id or options.run_id_of(moment), max_rejects, fail_on,
+        moment, out, options.run_id_of(moment) if run_id is None else run_id, max_rejects, fail_on,
     )  # fmt: skip
-    with shown_progress() as progress:
-        done = run(order, progress)
-    json_errors = bool(context.find_root().params.get("json_errors"))
-    _tell_rejects(done, as_json=json_errors)
-    report(done.notices, as_json=json_errors)
-    _show(done, top, as_json=as_json)
+    with publishing(bundle.prepare(order.out, order.run_id) / m.NAME):
+        with shown_progress() as progress:
+            done = run(order, progress)
+        json_errors = bool(context.find_root().params.get("json_errors"))
+        _tell_rejects(done, as_json=json_errors)
+        report(done.notices, as_json=json_errors)
+        _show(done, top, as_json=as_json)
+        sys.stdout.flush()
     if fail_on and _reaches(done.result.ranking, fail_on):
         raise typer.Exit(EXIT_FAIL_ON)
 
 
 def run(order: Order, progress: Progress) -> _Done:
     """Read, screen, write; the whole job without a word on the screen."""
-    bundle.prepare(order.out, order.run_id)
-    with tempfile.TemporaryDirectory(prefix=".work-", dir=order.out, ignore_cleanup_errors=True) as work:
-        inputs = _read(order, Path(work), progress)
+    with bundle.work_folder(order.out) as work:
+        inputs = _read(order, work, progress)
         _refuse_too_many_rejects(order, inputs)
         flagged = flag(fold(inputs.referrals.events, order.as_of), inputs.policy, order.as_of)
-        engine = PolarsEngine(Path(work))
+        engine = PolarsEngine(work)
         result = screen_accounts(inputs.intake, flagged, inputs.policy, engine, order.as_of, progress)
     progress.stage("writing the bundle")
     folder = bundle.write_bundle(order.out, _facts(order, inputs), result, inputs.rejects)

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import polars as pl
 
-from merchantscreen.errors import CannotCreateError, FileAccessError, InputError, Problem
-from merchantscreen.intake import duplicates
+from merchantscreen.errors import CannotCreateError, InputError, Problem
+from merchantscreen.intake import duplicates, files
 from merchantscreen.intake import merchants as merchant_rows
 from merchantscreen.intake.lines import LINE, read_records
 from merchantscreen.intake.mapping import ColumnMapping, load_mapping
@@ -100,8 +100,11 @@ def take_in(
         with Worker(staging) as worker:
             return _take_in((merchants, transactions), work, mapping or ColumnMapping(), pseudonym_key, worker,
                             progress or Silent())  # fmt: skip
-    except OSError as error:
-        raise FileAccessError(f"reading or writing failed: {error.strerror or type(error).__name__}") from error
+    except (OSError, pl.exceptions.PolarsError) as error:
+        number = error.errno if isinstance(error, OSError) else files.disk_error(error)
+        if number is None:
+            raise
+        raise files.disk_failure("(staged data)", number) from error
 
 
 def _staging(work: Path) -> Path:

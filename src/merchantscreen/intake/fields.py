@@ -20,6 +20,7 @@ from typing import Final
 import dataframely as dy
 import polars as pl
 
+from merchantscreen.contacts import IN_IDENTIFIER, IN_TOKEN
 from merchantscreen.intake import cards
 from merchantscreen.intake.lines import CONTROL_PATTERN, LINE
 from merchantscreen.intake.problems import PROBLEMS, REJECT_ROW_SCHEMA
@@ -36,6 +37,7 @@ _SECONDS_WIDTH: Final = len("2026-01-31T12:00:00")
 _RULE_CODES: Final = {
     "nullability": "MS-FLD-001",
     "min": "MS-FLD-003",
+    "max": "MS-FLD-021",
     "max_length": "MS-FLD-014",
     "regex": "MS-FLD-015",
     "check__one_of": "MS-FLD-016",
@@ -44,6 +46,9 @@ _RULE_CODES: Final = {
 _SET_CODES: Final = {"currency": "MS-FLD-017", "country": "MS-FLD-018"}
 """Closed sets with a code of their own, by the last word of the column name."""
 CARD: Final = "MS-CARD-001"
+CONTACT: Final = "MS-FLD-020"
+FIRST_YEAR, LAST_YEAR = 1, 9999
+"""Years that every program we hand dates to can hold. Source: ISO 8601, RFC 3339, Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Judged:
 def judge(frame: pl.DataFrame, table: type[dy.Schema]) -> Judged:
     """Type the fields of a frame (`LINE` and any columns of the schema) and check every record."""
     typed = _typed(frame, table)
-    broken = _unreadable(frame, typed) | _cards(frame, typed) | _controls(typed, table)
+    broken = _unreadable(frame, typed) | _cards(frame, typed) | _controls(typed, table) | _contacts(typed, table)
     accepted, failure = _with_line(table).filter(typed.filter(~broken))
     kept = pl.DataFrame(accepted)
     if kept.height == frame.height:
@@ -89,7 +94,11 @@ def _typed(frame: pl.DataFrame, table: type[dy.Schema]) -> pl.DataFrame:
         else pl.Series(name, [None], dtype).new_from_index(0, frame.height)
         for name, dtype in schema.items()
     ]
-    return pl.DataFrame([*columns, frame[LINE]])
+    return pl.DataFrame([*columns, frame[LINE]]).with_columns(
+        pl.when(pl.col(name).dt.year().is_between(FIRST_YEAR, LAST_YEAR)).then(pl.col(name)).alias(name)
+        for name, dtype in schema.items()
+        if dtype.is_temporal()
+    )
 
 
 def _read(values: pl.Series, dtype: pl.DataType) -> pl.Series:
@@ -204,6 +213,31 @@ def _holds_control(values: pl.Series) -> pl.Series:
     return values.str.contains(CONTROL_PATTERN).fill_null(value=False)
 
 
+def _contacts(typed: pl.DataFrame, table: type[dy.Schema]) -> pl.Series:
+    """Mark records with an identifier or token that is contact data; results print identifiers."""
+    return _any(_contacts_by_column(typed, table).get_columns(), typed.height)
+
+
+def _contacts_by_column(typed: pl.DataFrame, table: type[dy.Schema]) -> pl.DataFrame:
+    """Say of every identifier and token whether it is contact data."""
+    return typed.select(_holds_contact(name, typed.schema[name]) for name in _identifiers(table))
+
+
+@cache
+def _identifiers(table: type[dy.Schema]) -> tuple[str, ...]:
+    """Name the columns of identifiers, tokens and codes: texts of a set shape, and lists of anything but websites."""
+    columns = table.columns().items()
+    shaped = (name for name, column in columns if isinstance(column, dy.String) and column.regex is not None)
+    return (*shaped, *(name for name, column in columns if isinstance(column, dy.List) and name != "website_urls"))
+
+
+def _holds_contact(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Build the check of one column."""
+    text = pl.col(name).list.join("\n") if isinstance(dtype, pl.List) else pl.col(name)
+    found = text.str.contains(IN_TOKEN if name.endswith(("_token", "_tokens")) else IN_IDENTIFIER)
+    return found.fill_null(value=False).alias(name)
+
+
 def _any(masks: list[pl.Series], height: int) -> pl.Series:
     total = pl.repeat(value=False, n=height, dtype=pl.Boolean, eager=True)
     for mask in masks:
@@ -222,7 +256,8 @@ def _explain(frame: pl.DataFrame, typed: pl.DataFrame, table: type[dy.Schema]) -
     """Give each rejected record its reason: a code per failing column, then the one that counts."""
     rules = _broken_rules(typed, table)
     names = table.column_names()
-    codes = pl.DataFrame([_codes(name, frame, typed, rules).alias(name) for name in names])
+    contacts = dict.fromkeys(names, _any([], typed.height)) | _contacts_by_column(typed, table).to_dict()
+    codes = pl.DataFrame([_codes(name, frame, typed, rules, contacts[name]).alias(name) for name in names])
     card = pl.coalesce(_name_where(name, pl.col(name) == CARD) for name in names)
     first = pl.coalesce(_name_where(name, pl.col(name).is_not_null()) for name in names)
     failing = pl.concat_list(_name_where(name, pl.col(name).is_not_null()) for name in names).list.drop_nulls()
@@ -259,7 +294,7 @@ def _broken_rules(typed: pl.DataFrame, table: type[dy.Schema]) -> pl.DataFrame:
     return typed.select(LINE).join(details.select(LINE, *broken), on=LINE, how="left", maintain_order="left")
 
 
-def _codes(name: str, frame: pl.DataFrame, typed: pl.DataFrame, rules: pl.DataFrame) -> pl.Series:
+def _codes(name: str, frame: pl.DataFrame, typed: pl.DataFrame, rules: pl.DataFrame, contact: pl.Series) -> pl.Series:
     """Return the code of one column for each record, null where the field is well."""
     rule = pl.col("rule").replace_strict(_rule_codes(name), default="MS-FLD-015", return_dtype=pl.String)
     code = pl.when(pl.col("rule").is_not_null()).then(rule)
@@ -267,7 +302,8 @@ def _codes(name: str, frame: pl.DataFrame, typed: pl.DataFrame, rules: pl.DataFr
         return pl.DataFrame({"rule": rules[name]}).select(code).to_series()
     raw = frame[name]
     lost = _lost(raw, typed[name])
-    judged = pl.DataFrame({"rule": rules[name], "lost": lost, "card": _holds_card(typed[name]), "text": _as_text(raw)})
+    marks = {"card": _holds_card(typed[name]), "contact": contact}
+    judged = pl.DataFrame({"rule": rules[name], "lost": lost, "text": _as_text(raw), **marks})
     hidden = pl.col("lost") & cards.card_number_expression(pl.col("text"))
     unreadable = _unreadable_code(typed[name].dtype, is_text=raw.dtype == pl.String)
     control = pl.col("text").str.contains(CONTROL_PATTERN)
@@ -278,6 +314,8 @@ def _codes(name: str, frame: pl.DataFrame, typed: pl.DataFrame, rules: pl.DataFr
         .then(unreadable)
         .when(control)
         .then(pl.lit("MS-FLD-019"))
+        .when("contact")
+        .then(pl.lit(CONTACT))
         .otherwise(code)
     ).to_series()
 

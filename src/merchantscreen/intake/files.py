@@ -11,6 +11,7 @@ What is in the files is left to `lines` and `worker`.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -20,7 +21,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from merchantscreen.errors import InputError, Problem
+import polars as pl
+
+from merchantscreen.errors import FileAccessError, InputError, Problem
 from merchantscreen.intake.problems import PROBLEMS
 from merchantscreen.records import Role
 
@@ -161,10 +164,29 @@ def open_binary(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         code = _kind_problem(path) or "MS-FILE-012"
         raise InputError("a file cannot be opened", (PROBLEMS[code].at(path.name),)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InputError("a file cannot be opened", (PROBLEMS["MS-FILE-005"].at(path.name),))
     with os.fdopen(descriptor, "rb", buffering=0) as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise InputError("a file cannot be opened", (PROBLEMS["MS-FILE-005"].at(path.name),))
         yield stream
+
+
+_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+"""What a disk says that is full, limited, read-only or broken; no input file can cause it."""
+_SYSTEM_ERROR: Final = re.compile(r"\(os error ([0-9]+)\)")
+
+
+def disk_error(error: BaseException) -> int | None:
+    """Return the number of the system's error if the disk failed; Polars only tells it in words."""
+    told = _SYSTEM_ERROR.search(str(error)) if isinstance(error, pl.exceptions.PolarsError) else None
+    number = int(told[1]) if told else error.errno if isinstance(error, OSError) else None
+    return number if number in _DISK else None
+
+
+def disk_failure(where: str, number: int) -> FileAccessError:
+    """Make the error for a disk that failed while we worked."""
+    kind = PROBLEMS["MS-FILE-013"]
+    return FileAccessError("the disk failed", (kind.at(where, found=f"{kind.title} ({os.strerror(number)})"),))
 
 
 def digest(path: Path) -> tuple[int, str]:

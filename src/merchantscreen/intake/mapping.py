@@ -37,6 +37,7 @@ from merchantscreen.intake.problems import PROBLEMS, nearest
 from merchantscreen.tables import INPUT_TABLES
 
 MAX_BYTES: Final = 256 * 1024
+MAX_DEPTH: Final = 8
 _PARTS: Final = ("columns", "constants", "values", "ignore")
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -143,13 +144,25 @@ def _compose(where: str, data: bytes, problems: list[Problem]) -> Node | None:
     yaml = YAML(typ="safe", pure=True)
     try:
         text = data.decode("utf-8")
-        marked = [event for event in yaml.parse(text) if getattr(event, "anchor", None) or _is_tagged(event)]
+        marked = [event for event in _flat(yaml.parse(text)) if getattr(event, "anchor", None) or _is_tagged(event)]
         problems += [PROBLEMS["MS-MAP-002"].at(where, event.start_mark.line + 1) for event in marked]
         return None if problems else yaml.compose(text)
     except (YAMLError, UnicodeDecodeError, RecursionError) as error:
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
         problems.append(PROBLEMS["MS-MAP-001"].at(where, mark.line + 1 if mark else None))
         return None
+
+
+def _flat(events: Iterator[Any]) -> Iterator[Any]:
+    """Pass events on until they nest deeper than any mapping does; the parser takes ever longer from there."""
+    depth = 0
+    for event in events:
+        name = type(event).__name__
+        depth += name.endswith(("MappingStartEvent", "SequenceStartEvent"))
+        depth -= name.endswith(("MappingEndEvent", "SequenceEndEvent"))
+        if depth > MAX_DEPTH:
+            raise YAMLError("nested too deeply")
+        yield event
 
 
 def _is_tagged(event: Any) -> bool:

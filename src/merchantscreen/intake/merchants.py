@@ -3,7 +3,8 @@
 Rules kept here:
 * one row per account: identical rows count once, rows that differ are all rejected, as nobody
   can know which is right;
-* contact data leaves as keyed tokens and domains, websites as hosts; no raw value is returned;
+* contact data leaves as keyed tokens and domains, websites as hosts, also those that somebody
+  wrote into the trading name; no raw value is returned;
 * the result does not depend on the order of rows or files.
 """
 
@@ -16,6 +17,7 @@ from typing import Final
 
 import polars as pl
 
+from merchantscreen.contacts import without_contacts_expression
 from merchantscreen.intake import pseudonyms
 from merchantscreen.intake.hosts import Losses, to_hosts
 from merchantscreen.intake.lines import LINE
@@ -82,7 +84,8 @@ def combine(rows: pl.DataFrame, key: bytes | None, keep: Keep) -> Merchants:
     }
     for kind in sorted(makers):
         keep(makers[kind]().unique().sort("value", "account_id"))
-    return Merchants(_accounts(single, websites), repeated, losses, pseudonyms.key_id(used))
+    named = single.with_columns(_trading_names(single["dba_name"], losses))
+    return Merchants(_accounts(named, websites), repeated, losses, pseudonyms.key_id(used))
 
 
 def _without_repeated(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -97,6 +100,15 @@ def _without_repeated(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
     kept = rows.join(refused, on=[SOURCE_FILE, LINE], how="anti") if refused.height else rows
     return kept, refused
+
+
+def _trading_names(names: pl.Series, losses: Losses) -> pl.Series:
+    """Take contact data and web addresses out of trading names, which every result shows."""
+    folded = without_contacts_expression(pl.first()).str.strip_chars(" ")
+    cleaned = names.to_frame().select(pl.when(folded != "").then(folded).alias(names.name)).to_series()
+    lost = int(cleaned.ne_missing(names.str.strip_chars(" ")).sum())
+    losses.stripped.update({names.name: lost} if lost else {})
+    return cleaned
 
 
 def _accounts(rows: pl.DataFrame, websites: pl.DataFrame) -> pl.DataFrame:

@@ -126,7 +126,7 @@ def _absent(role: Role, tallies: Sequence[FileTally]) -> list[tuple[str, str, in
 def _counted(role: Role, tallies: Sequence[FileTally]) -> list[tuple[str, str, int, str]]:
     stripped: Counter[str] = sum((tally.stripped for tally in tallies), Counter())
     unreadable: Counter[str] = sum((tally.unreadable for tally in tallies), Counter())
-    cut = "Only the host was kept; path, query, port and credentials were dropped."
+    cut = "At most a host was kept; path, query, port, credentials and contact data were dropped."
     lost = "The value could not be read and counts as not known; the row was kept."
     return [(BlindSpot.FIELD_STRIPPED.value, f"{role}.{name}", count, cut) for name, count in stripped.items()] + [
         (BlindSpot.FIELD_UNREADABLE.value, f"{role}.{name}", count, lost) for name, count in unreadable.items()

@@ -16,7 +16,13 @@ from typing import Final
 
 import polars as pl
 
-from merchantscreen.identifiers import KEY_COLUMNS, account_id_expression, descriptor_expression
+from merchantscreen.contacts import HAS_ADDRESS
+from merchantscreen.identifiers import (
+    KEY_COLUMNS,
+    account_id_expression,
+    descriptor_expression,
+    normalise_descriptor,
+)
 from merchantscreen.intake.hosts import Losses, to_hosts
 from merchantscreen.intake.lines import LINE
 from merchantscreen.tables import Transactions, schema_of
@@ -27,7 +33,7 @@ PART_ROWS: Final = 1_000_000
 SOURCE_COLUMNS: Final = ("source_file", "source_line")
 COLUMNS: Final = tuple(schema_of(Transactions))
 _NO_IDS: Final = pl.Series("account_id", [], dtype=pl.String)
-ROW_GROUP_ROWS: Final = 131_072
+ROW_GROUP_ROWS: Final = 32_768
 """Rows per row group: scans keep whole groups in memory, several at once."""
 
 
@@ -37,7 +43,7 @@ def stage(accepted: pl.DataFrame, file_index: int, losses: Losses) -> pl.DataFra
         account_ids(accepted),
         to_hosts(accepted["requestor_url"], losses).alias("requestor_host"),
         to_hosts(accepted["acceptor_url"], losses).alias("acceptor_host"),
-        _descriptors(accepted["descriptor"]),
+        _descriptors(accepted["descriptor"], losses),
     )
     terminal = pl.concat_str("acquirer_id", pl.lit("/"), "terminal_id")
     return keyed.with_columns(
@@ -56,11 +62,30 @@ def account_ids(rows: pl.DataFrame) -> pl.Series:
     return rows.select(account_id=account_id_expression(used)).to_series() if rows.height else _NO_IDS
 
 
-def _descriptors(column: pl.Series) -> pl.Series:
+def _descriptors(column: pl.Series, losses: Losses) -> pl.Series:
     """Normalise descriptors, each distinct one once; one that is empty afterwards is null."""
-    folded = descriptor_expression(pl.col("raw"))
-    known = pl.DataFrame({"raw": column.unique()}).with_columns(descriptor=pl.when(folded != "").then(folded))
-    return pl.DataFrame({"raw": column}).join(known, on="raw", how="left", maintain_order="left")["descriptor"]
+    known = _folded(column.drop_nulls().unique().alias("raw"))
+    rows = pl.DataFrame({"raw": column}).join(known, on="raw", how="left", maintain_order="left")
+    lost = int(rows["cut"].sum() or 0)
+    losses.stripped.update({column.name: lost} if lost else {})
+    return rows["descriptor"]
+
+
+def _folded(distinct: pl.Series) -> pl.DataFrame:
+    """Return raw, descriptor and whether an address was cut out of it.
+
+    Plain ASCII goes the fast way. For the rest Python alone decides: the engine may know another
+    version of Unicode, and a descriptor must not depend on that.
+    """
+    texts = distinct.to_frame().with_columns(cut=pl.col("raw").str.contains(HAS_ADDRESS))
+    is_plain = pl.col("raw").str.len_bytes() == pl.col("raw").str.len_chars()
+    plain = texts.filter(is_plain).with_columns(folded=descriptor_expression(pl.col("raw")))
+    rest = texts.filter(~is_plain)
+    read = pl.Series("folded", [normalise_descriptor(text) for text in rest["raw"]], dtype=pl.String)
+    folded = pl.col("folded")
+    return pl.concat([plain, rest.with_columns(read)]).select(
+        "raw", "cut", descriptor=pl.when(folded != "").then(folded)
+    )
 
 
 class Stage:

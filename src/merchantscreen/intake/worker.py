@@ -3,6 +3,7 @@
 Rules kept here:
 * the child works on one file at a time, so its death has exactly one culprit;
 * a panic, an abort, a signal and memory beyond the limit all become MS-PQT-003, never a crash of ours;
+* a disk that is full is not the fault of the file that is being read, and stays an error of the disk;
 * accepted merchant rows come back over the pipe, so raw contact data never touches the disk;
 * no core file is left behind, as it would hold the data.
 
@@ -28,7 +29,7 @@ from typing import Any, BinaryIO, Final, Self
 import polars as pl
 
 from merchantscreen.errors import InputError, MerchantScreenError, Problem
-from merchantscreen.intake import fields, parquet
+from merchantscreen.intake import fields, files, parquet
 from merchantscreen.intake.hosts import Losses
 from merchantscreen.intake.mapping import RoleMapping
 from merchantscreen.intake.problems import PROBLEMS
@@ -98,6 +99,8 @@ class Worker:
                     return
                 if message.facts["kind"] == "failed":
                     raise _undecodable(where, str(message.facts["reason"]))
+                if message.facts["kind"] == "unwritten":
+                    raise files.disk_failure("(staged transactions)", message.facts["errno"])
                 if message.facts["kind"] == "broken":
                     raise MerchantScreenError(f"decoding {where} failed inside: {message.facts['reason']}")
                 yield message
@@ -110,6 +113,7 @@ class Worker:
             arguments = [
                 sys.executable,
                 "-I",
+                "-B",
                 "-c",
                 _START,
                 *(entry for entry in sys.path if Path(entry).is_absolute()),
@@ -190,6 +194,9 @@ class _Server:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001  # a panic of the decoder is no Exception
+            if (number := files.disk_error(error)) is not None:
+                self._send({"kind": "unwritten", "errno": number})
+                return
             theirs = isinstance(error, _OF_THE_FILE) or not isinstance(error, Exception)
             reason = type(error).__name__ if theirs else f"{type(error).__name__} at {_place(error)}"
             self._send({"kind": "failed" if theirs else "broken", "reason": reason})

@@ -69,7 +69,7 @@ def read_json_lines(content: bytes, table: type[dy.Schema], where: str) -> pl.Da
 def _values(line: bytes, columns: tuple[str, ...], where: str, number: int) -> tuple[Any, ...]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unfit(where, number) from error
     if not isinstance(row, dict) or tuple(row) != columns:
         raise _unfit(where, number)

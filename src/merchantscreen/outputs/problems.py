@@ -25,6 +25,8 @@ _ROWS: Final = (
                 "Free some space or choose another --out, then run again; nothing was published."),
     ProblemKind("MS-RUN-008", "a file that cannot be read", "a file we may read",
                 "Check that it exists and its permissions."),
+    ProblemKind("MS-RUN-009", "a result that could not be shown", "a terminal, pipe or file that takes it",
+                "The run is complete: look into its folder, or ask merchantscreen explain."),
     ProblemKind("MS-RUN-010", "a folder that is not a run", "a folder with a manifest.json",
                 "Give the folder that screen printed, such as runs/20261101T000000Z."),
     ProblemKind("MS-RUN-011", "a manifest that cannot be read", "a manifest of schema merchantscreen-run/1",
@@ -49,7 +51,7 @@ _ROWS: Final = (
     ProblemKind("MS-RUN-030", "a key file that cannot be used", "a regular file of 32 to 4096 bytes, mode 0600",
                 "Make one with: head -c 32 /dev/urandom > key; chmod 600 key."),
     ProblemKind("MS-RUN-070", "an internal error", "none",
-                "Report it with the crash file, which holds no values; nothing was published."),
+                "Report it with the crash file, which holds no values."),
 )  # fmt: skip
 
 PROBLEMS: Final[dict[str, ProblemKind]] = {row.code: row for row in _ROWS}

@@ -29,7 +29,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from merchantscreen import domains
 from merchantscreen.intake.cards import looks_like_card_number
-from merchantscreen.tables import ID_PATTERN
+from merchantscreen.tables import ID_PATTERN, MOST_MINOR
 from merchantscreen.vocabulary import (
     COUNTRIES,
     CURRENCIES,
@@ -49,7 +49,6 @@ SCHEMA_VERSION: Final = "1"
 REFERENCE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """Ids of referrals, hotlines and reasons: safe in file names, terminals and spreadsheets."""
 MAX_ENTRIES: Final = 100
-MAX_AMOUNT_MINOR: Final = 10**12
 FIRST_YEAR, LAST_YEAR = 1990, 2199
 """No hotline is older; the upper end leaves room for open-ended validity written as a date."""
 
@@ -148,7 +147,7 @@ class ClueEvent(_Strict):
 
     merchant_id: Annotated[str, Field(pattern=ID_PATTERN)] | None = None
     descriptor: Annotated[str, Field(min_length=1, max_length=99), AfterValidator(_printable)] | None = None
-    amount_minor: Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT_MINOR)] | None = None
+    amount_minor: Annotated[int, Field(strict=True, ge=0, le=MOST_MINOR)] | None = None
     currency: Currency | None = None
     seen_at: Moment | None = None
 
