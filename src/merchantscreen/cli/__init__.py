@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sys
@@ -30,10 +31,25 @@ def main(words: Sequence[str] | None = None) -> int:
             code = app(args=given, prog_name="merchantscreen", standalone_mode=False)
             sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - panics of native libraries are not Exceptions
-        return settle(error, as_json=as_json)
+        settled = settle(error, as_json=as_json)
+        _give_up_unwritable_output()
+        return settled
     if code == EXIT_INTERRUPTED:  # typer turns Ctrl-C into a quiet exit
         return settle(KeyboardInterrupt(), as_json=as_json)
     return code if isinstance(code, int) else 0
+
+
+def _give_up_unwritable_output() -> None:
+    """Throw away what standard output cannot take: a full disk, or a reader such as `head` that has gone.
+
+    The interpreter would try again at its end, complain, and change the exit code.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _protect() -> None:

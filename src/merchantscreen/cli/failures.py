@@ -80,7 +80,7 @@ def settle(error: BaseException, *, as_json: bool, outcome: str = _UNPUBLISHED) 
         case SystemExit():
             return error.code if isinstance(error.code, int) else 0
         case BrokenPipeError():
-            return _without_reader()
+            return EXIT_BROKEN_PIPE
         case KeyboardInterrupt() | typer.Abort():
             return _say(f"interrupted; {outcome}", EXIT_INTERRUPTED)
         case Terminated():
@@ -119,14 +119,6 @@ def _without_secrets(text: str) -> str:
 def _say(text: str, code: int) -> int:
     sys.stderr.write(f"merchantscreen: {text}\n")
     return code
-
-
-def _without_reader() -> int:
-    """End quietly when nobody reads our output any more, such as after `| head`."""
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, sys.stdout.fileno())
-    os.close(quiet)
-    return EXIT_BROKEN_PIPE
 
 
 def _unlisted(error: MerchantScreenError) -> Problem:
