@@ -127,8 +127,12 @@ def match_hosts(hosts: pl.Series, domains: pl.DataFrame) -> pl.DataFrame:
             _matched(_same_label(names, domains), HostMatch.LABEL),
         ]
     )
-    order = pl.col("match").replace_strict({name: i for i, name in enumerate(_MATCH_ORDER)}, return_dtype=pl.Int8)
-    return found.sort(order, "host", "domain").unique(["host", "domain"], keep="first", maintain_order=True)
+    return found.sort(_best_first(), "host", "domain").unique(["host", "domain"], keep="first", maintain_order=True)
+
+
+def _best_first() -> pl.Expr:
+    """Order rows by how well the host meets the domain."""
+    return pl.col("match").replace_strict({name: i for i, name in enumerate(_MATCH_ORDER)}, return_dtype=pl.Int8)
 
 
 def _only_dedicated(domains: pl.DataFrame) -> pl.DataFrame:
@@ -200,8 +204,7 @@ def _in_descriptors(engine: Engine, transactions: Frame, domains: pl.DataFrame, 
     pairs = [(text, host) for text in texts for host in names_in_text(text)]
     written = pl.DataFrame(pairs, schema={"seen_as": pl.String, "host": pl.String}, orient="row").unique()
     matched = written.join(match_hosts(written["host"], domains), on="host").drop("host")
-    order = pl.col("match").replace_strict({name: i for i, name in enumerate(_MATCH_ORDER)}, return_dtype=pl.Int8)
-    best = matched.sort(order).unique(["seen_as", "domain"], keep="first", maintain_order=True)
+    best = matched.sort(_best_first()).unique(["seen_as", "domain"], keep="first", maintain_order=True)
     return _activity(engine, transactions, "descriptor", best, windows, "descriptor_domain")
 
 
@@ -359,8 +362,7 @@ def _windows(domains: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
 
 def _best(links: pl.DataFrame) -> pl.DataFrame:
     """Merge rows of one key: the best match gives the name, counts add up, dates span all."""
-    order = pl.col("match").replace_strict({name: i for i, name in enumerate(_MATCH_ORDER)}, return_dtype=pl.Int8)
-    ordered = links.sort(order, "seen_as")
+    ordered = links.sort(_best_first(), "seen_as")
     best = pl.col("match") == pl.col("match").first()
     merged = ordered.group_by(_KEY, maintain_order=True).agg(
         pl.col("match").first(),

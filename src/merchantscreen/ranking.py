@@ -71,13 +71,14 @@ def rank(evidence: Evidence, tiers: Sequence[TierCondition], model: EvidenceMode
     Returns:
         tables.Ranking in review order; accounts linked only outside a validity window close the list.
     """
-    stated = facts(evidence)
+    backing = _backing(evidence)
+    stated = _stated(evidence, backing)
     placed = stated.with_columns(*_tier(stated, tiers))
     described = (
-        placed.join(_backing(evidence), on="account_id", how="left")
+        placed.join(backing, on="account_id", how="left")
         .join(_strongest(evidence), on="account_id", how="left")
         .join(_rule_lists(evidence.results), on="account_id", how="left")
-        .join(_counter_evidence(evidence, model), on="account_id", how="left")
+        .join(_counter_evidence(evidence, backing, model), on="account_id", how="left")
         .join(_hops(evidence.assessment), on="account_id", how="left")
         .join(evidence.accounts, on="account_id", how="left")
     )
@@ -96,6 +97,10 @@ def rank(evidence: Evidence, tiers: Sequence[TierCondition], model: EvidenceMode
 
 def facts(evidence: Evidence) -> pl.DataFrame:
     """State what rules/tiers.yml may refer to, one row per account; nothing is ever null."""
+    return _stated(evidence, _backing(evidence))
+
+
+def _stated(evidence: Evidence, backing: pl.DataFrame) -> pl.DataFrame:
     final = _final(evidence.assessment)
     base = totals(evidence.assessment).join(
         evidence.account_links.select("account_id").unique(), on="account_id", how="full", coalesce=True
@@ -104,7 +109,7 @@ def facts(evidence: Evidence) -> pl.DataFrame:
         base.join(_direct_facts(final, evidence.domains), on="account_id", how="left")
         .join(_shared_facts(final), on="account_id", how="left")
         .join(_rule_facts(evidence.results), on="account_id", how="left")
-        .join(_source_facts(evidence), on="account_id", how="left")
+        .join(_source_facts(backing), on="account_id", how="left")
         .join(_validity(evidence.account_links), on="account_id", how="left")
     )
     return joined.with_columns(
@@ -167,10 +172,8 @@ def _rule_facts(results: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _source_facts(evidence: Evidence) -> pl.DataFrame:
-    return _backing(evidence).select(
-        "account_id", "assurance", hotline_count=pl.col("hotlines").list.len().cast(pl.Int64)
-    )
+def _source_facts(backing: pl.DataFrame) -> pl.DataFrame:
+    return backing.select("account_id", "assurance", hotline_count=pl.col("hotlines").list.len().cast(pl.Int64))
 
 
 def _validity(account_links: pl.DataFrame) -> pl.DataFrame:
@@ -287,11 +290,11 @@ def _rule_lists(results: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _counter_evidence(evidence: Evidence, model: EvidenceModel) -> pl.DataFrame:
+def _counter_evidence(evidence: Evidence, backing: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
     """Collect what speaks against each account: caveats of its referrals, validity, weak matches, hubs."""
     final = _final(evidence.assessment)
     own = evidence.account_links.filter("in_window").select("account_id", "domain").unique()
-    behind = _backing(evidence).join(own, on="account_id", how="anti").explode("referral_ids")
+    behind = backing.join(own, on="account_id", how="anti").explode("referral_ids")
     spoken_for = _confirmed(evidence.domains).explode("referral_ids").select("referral_ids", note="caveats")
     outside = evidence.account_links.filter(~pl.col("in_window")).select("account_id").unique()
     links = final.filter((pl.col("family") == EvidenceFamily.LINK) & pl.col("match").is_not_null())
