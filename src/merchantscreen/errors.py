@@ -40,6 +40,7 @@ class Problem:
         found: What was found, described and never quoted when it could be sensitive.
         expected: What was expected.
         fix: What to do now.
+        position: One-based character within the line, where it is known (YAML).
     """
 
     code: str
@@ -49,9 +50,10 @@ class Problem:
     found: str
     expected: str
     fix: str
+    position: int | None = None
 
     def __str__(self) -> str:
-        place = self.where if self.line is None else f"{self.where}:{self.line}"
+        place = ":".join(str(part) for part in (self.where, self.line, self.position) if part is not None)
         field = f" {self.column}:" if self.column else ":"
         return f"{self.code} {place}{field} {self.found}, expected {self.expected}. Fix: {self.fix}"
 
@@ -81,9 +83,11 @@ class ProblemKind:
         *,
         found: str | None = None,
         expected: str | None = None,
+        position: int | None = None,
     ) -> Problem:
         """Report this kind of problem at a place; `found` defaults to the title."""
-        return Problem(self.code, where, line, column, found or self.title, expected or self.expected, self.fix)
+        said, wanted = found or self.title, expected or self.expected
+        return Problem(self.code, where, line, column, said, wanted, self.fix, position)
 
 
 class MerchantScreenError(Exception):

@@ -21,6 +21,7 @@ import polars as pl
 from merchantscreen.vocabulary import (
     COUNTRIES,
     CURRENCIES,
+    ApprovalState,
     Assurance,
     BlindSpot,
     CardProduct,
@@ -28,10 +29,13 @@ from merchantscreen.vocabulary import (
     Dedicated,
     DomainLinkKind,
     EvidenceFamily,
+    ExceptionState,
     HostMatch,
     MatchScope,
     MerchantStatus,
     RuleOutcome,
+    RuleRole,
+    RuleStatus,
     Tier,
     TransactionOutcome,
     TransactionType,
@@ -74,6 +78,10 @@ def _count(meaning: str, **options: Any) -> dy.Int64:
 def _nano(meaning: str, **options: Any) -> dy.Int64:
     options.setdefault("nullable", True)
     return dy.Int64(metadata=_about(meaning, unit="1e-9"), **options)
+
+
+def _share(meaning: str) -> dy.Float64:
+    return dy.Float64(nullable=False, metadata=_about(meaning, unit="share 0-1"))
 
 
 def _moment(meaning: str, **options: Any) -> dy.Datetime:
@@ -264,6 +272,7 @@ class FlaggedDomains(dy.Schema):
     assurance = _text("Best proof of origin among them.", nullable=False, check=_one_of(Assurance))
     caveats = _texts("CounterEvidence values that hold for the domain, sorted.", nullable=False)
     held = dy.Bool(nullable=False, metadata=_about("Under a law-enforcement hold."))
+    first_confirmed_at = _moment("Earliest confirmation among its referrals; null for a domain that is only linked.")
 
 
 class DomainLinks(dy.Schema):
@@ -392,18 +401,98 @@ class Ledger(dy.Schema):
     contributors = _texts("The first of them by contribution; all are in `contributions`.", nullable=False)
 
 
-class RuleResults(dy.Schema):
-    """One row per (account, rule): the outcome with the values it was decided on."""
+class RuleOutcomes(dy.Schema):
+    """One row per (account, rule): what came out. An exception stands beside the hit it sets aside."""
 
     account_id = _text("Account.", primary_key=True, nullable=False)
     rule_id = _text("Rule.", primary_key=True, nullable=False)
     rule_version = _text("Version of the rule.", nullable=False)
-    role = _text("What the rule may do.", nullable=False)
+    status = _text("Active, or draft: evaluated beside the run and never counted.", check=_one_of(RuleStatus))
+    typology = _text("Folder of the rule.", nullable=False)
+    role = _text("What the rule may do.", nullable=False, check=_one_of(RuleRole))
     severity = _text("How bad.", nullable=False)
     outcome = _text("Hit, no hit, not evaluated.", nullable=False, check=_one_of(RuleOutcome))
+    exception_id = _text("Exception that sets the hit aside; it then counts nothing and stays visible.")
+
+
+class RuleResults(RuleOutcomes):
+    """One row per (account, rule): the outcome with the values it was decided on."""
+
     observed = _text("Feature values as JSON, sorted by name.", nullable=False)
     missing = _texts("Features that were not known.", nullable=False)
     reason = _text("What was seen, in a sentence.", nullable=False)
+
+
+class ExceptionTargets(dy.Schema):
+    """One row per (exception, rule, account) for which an exception is in force."""
+
+    exception_id = _text("Exception.", primary_key=True, nullable=False)
+    rule_id = _text("Rule whose hits it sets aside.", primary_key=True, nullable=False)
+    account_id = _text("Account.", primary_key=True, nullable=False)
+
+
+class ExceptionResults(dy.Schema):
+    """One row per exception of the policy: who answers for it, and what became of it in the run."""
+
+    exception_id = _text("Exception.", primary_key=True, nullable=False)
+    state = _text("Applied, unused, expired, or not yet in force.", nullable=False, check=_one_of(ExceptionState))
+    rule_ids = _texts("Rules whose hits it sets aside, sorted.", nullable=False)
+    subject = _text("The account, or the kind of identifier whose holders are meant.", nullable=False)
+    account_count = _count("Accounts of the neighbourhood it is about.", nullable=False)
+    hit_count = _count("Hits it set aside.", nullable=False)
+    owner = _text("Who answers for it.", nullable=False)
+    reason = _text("Why.", nullable=False)
+    effective_from = _day("First day.", nullable=False)
+    expires_on = _day("Last day.", nullable=False)
+
+
+class AccountFacts(dy.Schema):
+    """One row per ranked account: what rules/tiers.yml was decided on. Meanings: docs/features.md."""
+
+    account_id = _text("Account.", primary_key=True, nullable=False)
+    clue_merchant_id = dy.Bool(nullable=False, metadata=_about("A hotline saw its merchant id."))
+    direct_dedicated_certainty = _share("Surest link to a dedicated domain.")
+    direct_certainty = _share("Surest link to a confirmed domain.")
+    linked_domain_certainty = _share("Surest link to a domain that is linked to a confirmed one.")
+    direct_kind_count = _count("Kinds of links to confirmed domains.", nullable=False)
+    direct_linked_count = _count("Accounts linked in the same way.", nullable=False)
+    direct_forgeable = dy.Bool(nullable=False, metadata=_about("Whether anyone could set every direct link."))
+    hard_strength = _share("Strongest hard identifier.")
+    medium_strength = _share("Strongest medium identifier.")
+    soft_strength = _share("Strongest soft identifier.")
+    identifier_kind_count = _count("Kinds of shared identifiers.", nullable=False)
+    rule_hit_count = _count("Hits of rules of role rank.", nullable=False)
+    behaviour_hit_count = _count("Those about transactions, networks and time.", nullable=False)
+    gate_hit_count = _count("Hits of rules of role gate.", nullable=False)
+    not_evaluated_count = _count("Rules not evaluated.", nullable=False)
+    hotline_count = _count("Hotlines behind the referrals.", nullable=False)
+    disputed = dy.Bool(nullable=False, metadata=_about("Whether every referral is disputed."))
+    expired = dy.Bool(nullable=False, metadata=_about("Whether every referral has expired."))
+    assurance = _text("Best proof of origin.", nullable=False, check=_one_of(Assurance))
+
+
+class Skew(dy.Schema):
+    """One row per (dimension, value): its part of the cases beside its part of all accounts.
+
+    Told so that a policy that falls on one trade, country or facilitator is seen to do so.
+    """
+
+    dimension = _text("mcc, country or payment_facilitator_id.", primary_key=True, nullable=False)
+    value = _text("Value; null for accounts where it is not known.")
+    account_count = _count("Accounts read.", nullable=False)
+    case_count = _count("Of these, accounts in T1 to T3.", nullable=False)
+    account_share_nano = _nano("Share of all accounts.", nullable=False)
+    case_share_nano = _nano("Share of all cases.", nullable=False)
+    expected_count_nano = _nano("Cases there would be if cases fell like accounts.", nullable=False)
+    lift_nano = _nano("case_share / account_share; null where no account has the value.")
+
+
+class PolicyFiles(dy.Schema):
+    """One row per file of the rule folder a run worked with, so that a run can be replayed and explained."""
+
+    name = _text("Name within the folder.", primary_key=True, nullable=False)
+    sha256 = _text("Digest of its bytes.", nullable=False)
+    text = _text("The file.", nullable=False)
 
 
 class Ranking(dy.Schema):
@@ -429,9 +518,12 @@ class Ranking(dy.Schema):
     referral_ids = _texts("Referrals behind it, sorted.", nullable=False)
     hotlines = _texts("Hotlines behind it, sorted.", nullable=False)
     assurance = _text("Best proof of origin among its referrals.", nullable=False)
-    rule_hits = _texts("Rules that hit, sorted.", nullable=False)
+    gate_hits = _texts("Rules that state a link, sorted.", nullable=False)
+    rule_hits = _texts("Rules about behaviour that hit, sorted.", nullable=False)
+    excepted_hits = _texts("Rules whose hit an exception sets aside, sorted.", nullable=False)
     not_evaluated = _texts("Rules that could not be evaluated, sorted.", nullable=False)
     counter_evidence = _texts("What speaks against it, sorted.", nullable=False)
+    policy_state = _text("Whether the policy it rests on was approved.", nullable=False, check=_one_of(ApprovalState))
 
 
 class BlindSpots(dy.Schema):

@@ -259,6 +259,39 @@ class ThresholdOrigin(StrEnum):
     DESIGN = "design"
 
 
+class Measurable(StrEnum):
+    """Whether an indicator can be seen in the metadata of merchant accounts at all."""
+
+    YES = "yes"
+    PARTLY = "partly"
+    NO = "no"
+
+
+class ListingClass(StrEnum):
+    """What a MATCH or VMSS listing was for, as far as it matters here."""
+
+    LAUNDERING = "laundering"
+    ILLEGAL = "illegal"
+    FRAUD = "fraud"
+    OTHER = "other"
+
+
+class ExceptionState(StrEnum):
+    """What became of an exception in a run."""
+
+    APPLIED = "applied"
+    UNUSED = "unused"
+    EXPIRED = "expired"
+    NOT_YET = "not_yet"
+
+
+class ApprovalState(StrEnum):
+    """Whether somebody other than the author approved the policy as it is, byte for byte."""
+
+    APPROVED = "approved"
+    UNAPPROVED = "unapproved"
+
+
 class ColumnType(StrEnum):
     """What a feature or a fact holds, as rules see it."""
 
@@ -313,6 +346,19 @@ CURRENCIES: frozenset[str] = frozenset(
     UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG""".split()
 )
 """Currencies a card transaction may carry. Source: ISO 4217 list one, without fund and metal codes."""
+
+CURRENCY_EXPONENTS: dict[str, int] = {
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+}
+"""Currencies whose minor unit is not a hundredth, with its decimal places. Source: ISO 4217 list one."""
+
+
+def minor_per_unit(currency: str) -> int:
+    """Return how many minor units make one unit of a currency."""
+    places = CURRENCY_EXPONENTS.get(currency, 2)
+    return int(10**places)
+
 
 COUNTRIES: frozenset[str] = frozenset(
     """AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ

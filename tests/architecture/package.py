@@ -16,11 +16,12 @@ NAME: Final = "merchantscreen"
 FLOORS: Final[dict[str, int]] = {
     "": 0, "errors": 0, "vocabulary": 0,
     "records": 1, "tables": 1, "contacts": 1, "domains": 1, "identifiers": 1, "nano": 1,
-    "intake": 2, "policy": 2, "features": 2,
+    "intake": 2, "policy": 2, "features": 2, "eventlog": 2,
     "referrals": 3, "engines": 3,
     "links": 4, "blindspots": 4, "neighbourhood": 4, "evidence": 4, "paths": 4, "ranking": 4,
+    "measuring": 4, "skew": 4,
     "screening": 5,
-    "bundle": 6, "outputs": 6, "simulation": 6,
+    "bundle": 6, "outputs": 6, "simulation": 6, "backtest": 6,
     "cli": 7, "__main__": 7,
 }  # fmt: skip
 """The floor of every module or folder right under the package. DESIGN: imports go down or sideways, never up."""

@@ -14,17 +14,23 @@ from merchantscreen.errors import PolicyError, Problem
 from merchantscreen.features import FACT_TYPES
 from merchantscreen.identifiers import KINDS
 from merchantscreen.policy.evaluation import evaluate_rules
-from merchantscreen.policy.loading import default_folder, load_policy
+from merchantscreen.policy.folder import default_folder
+from merchantscreen.policy.loading import load_files, load_policy
 from merchantscreen.policy.yamlfiles import read_yaml
 from merchantscreen.vocabulary import RuleStatus, Tier
 
 RULE = "transaction-pattern/few-price-points.yml"
+OTHER_RULE = "account-profile/new-account.yml"
 
 
 @pytest.fixture
 def folder(repository: Path, tmp_path: Path) -> Path:
-    """Copy the policy of the checkout, to be broken."""
-    return Path(shutil.copytree(repository / "rules", tmp_path / "rules"))
+    """Copy the policy of the checkout with two of its rules, to be broken."""
+    copy = Path(shutil.copytree(repository / "rules", tmp_path / "rules"))
+    for path in copy.glob("*/*.yml"):
+        if str(path.relative_to(copy)) not in {RULE, OTHER_RULE}:
+            path.unlink()
+    return copy
 
 
 def _change(folder: Path, name: str, old: str, new: str) -> None:
@@ -77,6 +83,7 @@ def test_tier_conditions_hold_for_the_accounts_they_are_meant_for() -> None:
         {**base, "direct_certainty": 0.9, "direct_kind_count": 2, "rule_hit_count": 1},
         {**base, "linked_domain_certainty": 0.5, "rule_hit_count": 1},
         {**base, "hard_strength": 0.4, "rule_hit_count": 1},
+        {**base, "hard_strength": 0.4, "rule_hit_count": 1, "behaviour_hit_count": 1},
         {**base, "medium_strength": 0.4, "rule_hit_count": 3},
         {**base, "clue_merchant_id": True, "direct_linked_count": 1},
     ]
@@ -85,7 +92,7 @@ def test_tier_conditions_hold_for_the_accounts_they_are_meant_for() -> None:
     held = [[bool(tier.condition.evaluate(frame)[row]) for tier in tiers] for row in range(frame.height)]
     placed = [next((tier.tier for tier, holds in zip(tiers, row, strict=True) if holds), Tier.WATCH) for row in held]
     watch, one, two, three = Tier.WATCH, Tier.T1, Tier.T2, Tier.T3
-    assert placed == [watch, one, watch, watch, two, watch, two, two, three, watch, one]
+    assert placed == [watch, one, watch, watch, two, watch, two, two, watch, three, watch, one]
 
 
 def test_no_rule_is_overdue_on_the_day_it_takes_effect() -> None:
@@ -94,6 +101,32 @@ def test_no_rule_is_overdue_on_the_day_it_takes_effect() -> None:
 
 
 # --------------------------------------------------------------------------- the digest
+
+
+def test_a_policy_read_back_from_its_bytes_is_the_same_policy(folder: Path) -> None:
+    """A folder's bytes are kept, and loading them again gives the same documents and the same digest."""
+    policy = load_policy(folder)
+    assert load_files(policy.files).documents == policy.documents
+    assert load_files(policy.files).digest == policy.digest
+    assert set(policy.documents) == set(policy.files)
+
+
+def test_the_digest_does_not_see_the_records_of_the_tool(folder: Path) -> None:
+    """The lock and the approvals are read along and are no part of what a policy means."""
+    before = load_policy(folder)
+    (folder / "rules.lock").write_text("{}\n", encoding="utf-8")
+    (folder / "approvals.jsonl").write_text("", encoding="utf-8")
+    after = load_policy(folder)
+    assert after.digest == before.digest
+    assert set(after.files) - set(after.documents) == {"rules.lock", "approvals.jsonl"}
+
+
+def test_every_file_says_who_answers_for_it(folder: Path) -> None:
+    """Every document has a version, an owner and dates in order."""
+    for document in load_policy(folder).documents.values():
+        assert document.owner
+        assert document.version.count(".") == 2
+        assert document.effective_from < document.review_by
 
 
 @pytest.mark.parametrize(
@@ -121,7 +154,9 @@ def test_the_digest_does_not_see_layout(folder: Path, name: str, old: str, new: 
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        (RULE, "top3_price_share > 0.9", "top3_price_share > 0.91"),
+        (RULE, "severity: low", "severity: medium"),
+        (RULE, "owner: merchantscreen rule desk", "owner: another desk"),
+        ("measures.yml", "review_by: 2027-11-01", "review_by: 2027-10-31"),
         ("evidence.yml", "weight: 0.97", "weight: 0.96"),
         ("tiers.yml", "direct_dedicated_certainty >= 0.6", "direct_dedicated_certainty >= 0.5"),
         ("caution_hosts.yml", "      - freehost.example\n", ""),
@@ -152,11 +187,23 @@ BROKEN = [
     ("evidence.yml", "  label:\n", "  loose:\n", "MS-POL-022"),
     ("tiers.yml", "tier: T1", "tier: T3", "MS-POL-026"),
     ("tiers.yml", "AND NOT direct_forgeable", "", "MS-POL-027"),
+    ("tiers.yml", "AND NOT direct_forgeable", "AND (disputed OR NOT direct_forgeable OR NOT disputed)", "MS-POL-027"),
     ("tiers.yml", "id: t1-dedicated-domain", "id: t1-merchant-id-clue", "MS-POL-028"),
     ("tiers.yml", "hard_strength", "hard_strenght", "MS-POL-032"),
     ("tiers.yml", "tier: T1", "tier: watch", "MS-POL-022"),
     ("caution_hosts.yml", "- freehost.example", "- https://freehost.example/x", "MS-POL-022"),
     ("free_mail_domains.yml", "- mail.example", "- Mail.example", "MS-POL-022"),
+    ("tiers.yml", "version: 1.0.0", "version: 1.0", "MS-POL-022"),
+    ("tiers.yml", "approver: null", "approver: Merchantscreen Rule Desk", "MS-POL-046"),
+    ("caution_hosts.yml", "review_by: 2027-11-01", "review_by: 2026-11-01", "MS-POL-051"),
+    ("free_mail_domains.yml", "owner: merchantscreen rule desk\n", "", "MS-POL-021"),
+    ("measures.yml", "even_amount_from_units:", "even_amount_since_units:", "MS-POL-020"),
+    ("measures.yml", "value: 10\n", "value: 0\n", "MS-POL-022"),
+    ("payer_clocks.yml", "clocks:\n", "clocks:\n  XX: {earliest: 0, latest: 60}\n", "MS-POL-022"),
+    ("payer_clocks.yml", "clocks:\n", "clocks:\n  AQ: {earliest: 60, latest: 0}\n", "MS-POL-022"),
+    ("listing_codes.yml", "class: laundering", "class: illegal", "MS-POL-068"),
+    ("indicators.yml", "id: A02", "id: A01", "MS-POL-028"),
+    (RULE, "indicators: [C20]", "indicators: [Z99]", "MS-POL-052"),
     (RULE, "id: few-price-points", "id: few-prices", "MS-POL-049"),
     (RULE, "typology: transaction-pattern", "typology: account-profile", "MS-POL-049"),
     (RULE, "version: 1.0.0", "version: one", "MS-POL-022"),
@@ -198,14 +245,14 @@ def test_a_rule_without_a_source_is_refused(folder: Path) -> None:
     """A rule that cites nothing does not load."""
     text = (folder / RULE).read_text(encoding="utf-8")
     head, _, rest = text.partition("references:\n")
-    (folder / RULE).write_text(head + "references: []\n" + rest[rest.index("false_positives") :], encoding="utf-8")
+    (folder / RULE).write_text(head + "references: []\n" + rest[rest.index("indicators:") :], encoding="utf-8")
     assert ("MS-POL-041", RULE) in _codes(folder)
 
 
 def test_all_problems_of_all_files_come_at_once(folder: Path) -> None:
     """Two broken rules and a broken weight are told together, in order, with their lines."""
     _change(folder, RULE, "top3_price_share > 0.9", "top3_share > 0.9")
-    _change(folder, "account-profile/new-account.yml", "status: active", "status: live")
+    _change(folder, OTHER_RULE, "status: active", "status: live")
     _change(folder, "evidence.yml", "weight: 0.97", "weight: 97 percent")
     told = [(problem.where, problem.code) for problem in _problems(folder)]
     assert told == [
@@ -270,11 +317,11 @@ def test_bytes_that_are_no_strict_yaml_are_refused(data: bytes, code: str) -> No
 # --------------------------------------------------------------------------- evaluating
 
 
-def test_a_draft_informs_and_a_retired_rule_is_silent() -> None:
-    """A draft's outcome is shown with role context; a retired rule gives no rows."""
+def test_a_draft_is_told_apart_and_a_retired_rule_is_silent() -> None:
+    """A draft's outcomes carry its status; a retired rule gives no rows."""
     rule = next(rule for rule in load_policy().rules if rule.id == "few-price-points")
     features = pl.DataFrame({"account_id": ["a"], "purchase_count": [60], "top3_price_share": [1.0]})
-    assert evaluate_rules([replace(rule, status=RuleStatus.DRAFT)], features)["role"].to_list() == ["context"]
+    assert evaluate_rules([replace(rule, status=RuleStatus.DRAFT)], features)["status"].to_list() == ["draft"]
     assert evaluate_rules([replace(rule, status=RuleStatus.RETIRED)], features).is_empty()
 
 

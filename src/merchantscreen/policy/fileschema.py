@@ -10,15 +10,28 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from merchantscreen.policy.model import NANO
 from merchantscreen.vocabulary import (
+    COUNTRIES,
+    CURRENCIES,
     HostMatch,
     Level,
+    ListingClass,
+    Measurable,
     RuleOutcome,
     RuleRole,
     RuleStatus,
@@ -38,6 +51,8 @@ FIXED_EXPONENTS: Final[dict[str, str]] = {
 """Exponents that are part of the formula; rules/evidence.yml lists them for readers and may not differ."""
 
 MAX_FRACTION: Final = Decimal(1000)
+DAY_HALF: Final = 840
+"""Largest offset from UTC in use, in minutes: UTC+14."""
 
 
 def _nano(value: object) -> int:
@@ -80,11 +95,26 @@ def _day(value: object) -> date:
         raise PydanticCustomError("day", "a date that exists is expected") from None
 
 
-Nano = Annotated[int, BeforeValidator(_nano)]
-Share = Annotated[Nano, AfterValidator(_at_most_one)]
-Strength = Annotated[Nano, AfterValidator(_below_one)]
-Count = Annotated[int, BeforeValidator(_count)]
-Day = Annotated[date, BeforeValidator(_day)]
+def _minutes(value: object) -> int:
+    if not isinstance(value, str) or re.fullmatch(r"0|-?[1-9][0-9]{0,2}", value) is None or abs(int(value)) > DAY_HALF:
+        raise PydanticCustomError("minutes", "an offset from UTC in minutes, such as -300, is expected")
+    return int(value)
+
+
+def _number(**limits: Any) -> WithJsonSchema:
+    """Say in a JSON Schema that files hold a number here, which is read from its text."""
+    return WithJsonSchema({"type": "number", "minimum": 0, **limits})
+
+
+Nano = Annotated[int, BeforeValidator(_nano), _number(maximum=1000)]
+Share = Annotated[int, BeforeValidator(_nano), AfterValidator(_at_most_one), _number(maximum=1)]
+Strength = Annotated[int, BeforeValidator(_nano), AfterValidator(_below_one), _number(exclusiveMaximum=1)]
+Count = Annotated[int, BeforeValidator(_count), WithJsonSchema({"type": "integer", "minimum": 0})]
+Minutes = Annotated[
+    int, BeforeValidator(_minutes), WithJsonSchema({"type": "integer", "minimum": -DAY_HALF, "maximum": DAY_HALF})
+]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Version = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,4})(\.(0|[1-9][0-9]{0,4})){2}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
@@ -97,6 +127,16 @@ class FileModel(BaseModel):
     """Base of all file forms: nothing unknown, nothing changed after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Signed(FileModel):
+    """What every file of a rule folder says about itself: its version and who answers for it."""
+
+    version: Version
+    owner: Text
+    approver: Text | None
+    effective_from: Day
+    review_by: Day
 
 
 # --------------------------------------------------------------------------- evidence.yml
@@ -182,7 +222,7 @@ class ParametersEntry(FileModel):
     sibling_opening_days: CountEntry
 
 
-class EvidenceFile(FileModel):
+class EvidenceFile(Signed):
     """rules/evidence.yml."""
 
     formula: Literal["evid-2"]
@@ -206,7 +246,7 @@ class TierEntry(FileModel):
     rationale: Text
 
 
-class TiersFile(FileModel):
+class TiersFile(Signed):
     """rules/tiers.yml."""
 
     tiers: Annotated[tuple[TierEntry, ...], Field(min_length=1)]
@@ -223,17 +263,187 @@ class CautionCategory(FileModel):
     hosts: Annotated[tuple[Host, ...], Field(min_length=1)]
 
 
-class CautionFile(FileModel):
+class CautionFile(Signed):
     """rules/caution_hosts.yml."""
 
     categories: tuple[CautionCategory, ...]
 
 
-class FreeMailFile(FileModel):
+class FreeMailFile(Signed):
     """rules/free_mail_domains.yml."""
 
     rationale: Text
     domains: tuple[Host, ...]
+
+
+# --------------------------------------------------------------------------- numbers inside features
+
+EntryCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{1,4}$")]
+
+
+class EntryCodesEntry(FileModel):
+    """Codes of a field of the payment message, with where the list comes from and why."""
+
+    values: Annotated[tuple[EntryCode, ...], Field(min_length=1)]
+    origin: ThresholdOrigin
+    rationale: Text
+
+
+def _in(known: frozenset[str], what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in known:
+            raise PydanticCustomError("code", f"{what} is expected")
+        return value
+
+    return AfterValidator(check)
+
+
+Currency = Annotated[str, _in(CURRENCIES, "an ISO 4217 currency code")]
+Country = Annotated[str, _in(COUNTRIES, "an ISO 3166-1 country code")]
+
+
+class CurrenciesEntry(FileModel):
+    """Currencies, with where the list comes from and why."""
+
+    values: Annotated[tuple[Currency, ...], Field(min_length=1)]
+    origin: ThresholdOrigin
+    rationale: Text
+
+
+class HourEntry(FileModel):
+    """An hour of the day, with where it comes from and why."""
+
+    value: Annotated[Count, Field(le=23)]
+    origin: ThresholdOrigin
+    rationale: Text
+
+
+class PositiveEntry(FileModel):
+    """A whole number above zero, with where it comes from and why."""
+
+    value: Annotated[Count, Field(ge=1)]
+    origin: ThresholdOrigin
+    rationale: Text
+
+
+class MeasuresEntry(FileModel):
+    """The numbers and lists inside features; meaning in policy.model.Measures."""
+
+    even_amount_from_units: PositiveEntry
+    even_amount_until_units: PositiveEntry
+    even_amount_step_units: PositiveEntry
+    low_value_below_units: PositiveEntry
+    micro_amount_below_units: PositiveEntry
+    night_from_hour: HourEntry
+    night_until_hour: HourEntry
+    referral_change_days: PositiveEntry
+    sibling_opening_window_days: PositiveEntry
+    compared_price_count: PositiveEntry
+    peer_ticket_scale_floor: ShareEntry
+    unit_currencies: CurrenciesEntry
+    card_present_entry_modes: EntryCodesEntry
+    ecommerce_entry_modes: EntryCodesEntry
+    ecommerce_ecis: EntryCodesEntry
+
+
+class MeasuresFile(Signed):
+    """rules/measures.yml."""
+
+    measures: MeasuresEntry
+
+
+class ClockEntry(FileModel):
+    """Smallest and largest UTC offset of a country over a year, in minutes."""
+
+    earliest: Minutes
+    latest: Minutes
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.earliest > self.latest:
+            raise PydanticCustomError("clock", "`earliest` at or before `latest` is expected")
+        return self
+
+
+class ClocksFile(Signed):
+    """rules/payer_clocks.yml."""
+
+    clocks: Annotated[dict[Country, ClockEntry], Field(min_length=1)]
+
+
+class ListingCodeEntry(FileModel):
+    """One reason code of a list of terminated merchants."""
+
+    code: Annotated[str, StringConstraints(pattern=r"^(MATCH|VMSS)-[0-9]{2}$")]
+    title: Text
+
+
+class ListingClassEntry(FileModel):
+    """Reason codes that say the same for our purpose."""
+
+    class_: Annotated[ListingClass, Field(alias="class")]
+    rationale: Text
+    codes: Annotated[tuple[ListingCodeEntry, ...], Field(min_length=1)]
+
+
+class ListingCodesFile(Signed):
+    """rules/listing_codes.yml."""
+
+    classes: tuple[ListingClassEntry, ...]
+
+
+# --------------------------------------------------------------------------- indicators.yml
+
+IndicatorId = Annotated[str, StringConstraints(pattern=r"^[A-Z][0-9]{2}$")]
+
+
+class IndicatorEntry(FileModel):
+    """A documented sign; `excluded` gives the reason why no rule may use it."""
+
+    id: IndicatorId
+    group: Slug
+    title: Text
+    measurable: Measurable
+    source: Text
+    excluded: Text | None
+
+
+class IndicatorsFile(Signed):
+    """rules/indicators.yml."""
+
+    indicators: Annotated[tuple[IndicatorEntry, ...], Field(min_length=1)]
+
+
+# --------------------------------------------------------------------------- exceptions
+
+
+class IdentifierEntry(FileModel):
+    """An identifier whose holders are meant; e-mail, phone and address appear as their tokens."""
+
+    kind: Identifier
+    value: Annotated[str, StringConstraints(min_length=1, max_length=253)]
+
+
+class ExceptionFile(FileModel):
+    """rules/exceptions/<id>.yml: hits of some rules that are set aside for an account or an identifier."""
+
+    id: Slug
+    title: Text
+    version: Version
+    rules: Annotated[tuple[Slug, ...], Field(min_length=1)]
+    account: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = None
+    identifier: IdentifierEntry | None = None
+    owner: Text
+    approver: Text | None
+    reason: Text
+    effective_from: Day
+    expires_on: Day
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if (self.account is None) is (self.identifier is None):
+            raise PydanticCustomError("target", "either `account` or `identifier` is expected, and not both")
+        return self
 
 
 # --------------------------------------------------------------------------- one rule
@@ -254,27 +464,32 @@ class CaseEntry(FileModel):
     expect: RuleOutcome
 
 
-class RuleFile(FileModel):
+class SuppressionEntry(FileModel):
+    """A lint that does not apply, why, and until when."""
+
+    lint: Slug
+    reason: Text
+    until: Day
+
+
+class RuleFile(Signed):
     """rules/<typology>/<id>.yml. Fields after Sigma, with an owner, a source and a review date as duties."""
 
     id: Slug
     title: Text
-    version: Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")]
     status: RuleStatus
     typology: Slug
     role: RuleRole
     severity: Level
     confidence: Level
-    owner: Text
-    approver: Text | None
     rationale: Text
     references: tuple[Text, ...]
+    indicators: tuple[IndicatorId, ...]
     false_positives: Annotated[tuple[Text, ...], Field(min_length=1)]
     innocent_explanations: Annotated[tuple[Text, ...], Field(min_length=1)]
-    effective_from: Day
-    review_by: Day
     requires: tuple[Identifier, ...]
     threshold: ThresholdEntry
     when: Text
     reason: Text
     tests: tuple[CaseEntry, ...]
+    suppress: tuple[SuppressionEntry, ...] = ()

@@ -18,9 +18,11 @@ Source: SQL:2016 part 2 for the logic; tests/unit/test_language.py for the hazar
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from itertools import zip_longest
 from typing import ClassVar, Final
 
 import polars as pl
@@ -40,6 +42,9 @@ MAX_TEXT: Final = 100
 MAX_NUMBER: Final = Decimal(10) ** 15
 MIN_NUMBER: Final = Decimal(10) ** -9
 MAX_DIGITS: Final = 15
+MAX_FAULTS: Final = 20
+MAX_SHOWN_NUMBER: Final = 8
+"""Digits that a message repeats: of a card number, no more than anybody may know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +77,32 @@ class CompiledCondition:
         names: Columns it reads.
         tree: Syntax tree without parentheses, for lints.
         canonical: Its meaning as text: layout, letter case and parentheses do not matter.
+        types: The columns it reads with what they hold, sorted by name.
+        expression: One nullable boolean per row, over columns that `known_columns` has read.
     """
 
     text: str
     names: frozenset[str]
     tree: exp.Expr
     canonical: str
-    _types: tuple[tuple[str, ColumnType], ...]
-    _expression: pl.Expr
+    types: tuple[tuple[str, ColumnType], ...]
+    expression: pl.Expr
 
     def evaluate(self, frame: pl.DataFrame) -> pl.Series:
         """Return one nullable boolean per row; absent columns, NaN and infinity count as not known."""
-        known = frame.select(expressions.known_column(frame, name, COLUMN_DTYPES[kind]) for name, kind in self._types)
-        return known.select(self._expression.alias("outcome")).get_column("outcome")
+        return known_columns(frame, self.types).select(self.expression.alias("outcome")).get_column("outcome")
+
+
+def known_columns(frame: pl.DataFrame, types: Iterable[tuple[str, ColumnType]]) -> pl.DataFrame:
+    """Read columns as the catalogue types them; absent columns, NaN and infinity become null."""
+    return frame.select(expressions.known_column(frame, name, COLUMN_DTYPES[kind]) for name, kind in types)
 
 
 def compile_condition(text: str, catalogue: Mapping[str, ColumnType]) -> CompiledCondition:
     """Check an expression against the catalogue and compile it.
 
     Raises:
-        ConditionError: It is not in the language; carries every fault found.
+        ConditionError: It is not in the language; carries every fault found, the first 20 at most.
     """
     faults = _check_tokens(text, catalogue)
     _raise_if(faults)
@@ -109,7 +120,7 @@ def compile_condition(text: str, catalogue: Mapping[str, ColumnType]) -> Compile
 
 def _raise_if(faults: list[Fault]) -> None:
     if faults:
-        raise ConditionError(tuple(faults))
+        raise ConditionError(tuple(faults[:MAX_FAULTS]))
 
 
 def _fault(text: str, kind: ProblemKind, found: str, offset: int) -> Fault:
@@ -157,6 +168,10 @@ _ADVICE: Final[dict[TokenType, str]] = {
     TokenType.HEX_STRING: "a hexadecimal number; write it in decimals",
 }
 
+_OTHER_WORDS: Final = {"==": "==; equality is written =", "!": "!; negation is written NOT"}
+"""Signs that sqlglot takes for a sign of ours."""
+_BLANKS: Final = " \t\r\n"
+
 
 def _check_tokens(text: str, catalogue: Mapping[str, ColumnType]) -> list[Fault]:
     if not text.strip():
@@ -168,7 +183,7 @@ def _check_tokens(text: str, catalogue: Mapping[str, ColumnType]) -> list[Fault]
     except SqlglotError:
         return [_fault(text, problems.NOT_AN_EXPRESSION, "a text or name that is not closed", len(text) - 1)]
     faults = _check_gaps(text, tokens) + _check_nesting(text, tokens)
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+    for token, following in zip_longest(tokens, tokens[1:]):
         fault = _token_fault(text, token, following, catalogue)
         if fault is not None:
             faults.append(fault)
@@ -179,15 +194,27 @@ def _check_gaps(text: str, tokens: list[Token]) -> list[Fault]:
     """Between tokens there may be blanks only: comments live nowhere else."""
     starts = [*(token.start for token in tokens), len(text)]
     ends = [0, *(token.end + 1 for token in tokens)]
-    gaps = [(end, text[end:start]) for end, start in zip(ends, starts, strict=True)]
-    found = "a comment; say it in `rationale`"
-    return [_fault(text, problems.NOT_ALLOWED, found, end) for end, gap in gaps if gap.strip(" \t\r\n")]
+    faults = []
+    for end, start in zip(ends, starts, strict=True):
+        rest = text[end:start].lstrip(_BLANKS)
+        if rest:
+            is_blank = rest[0].isspace() or not rest[0].isprintable()
+            found = "a blank other than a space" if is_blank else "a comment; say it in `rationale`"
+            faults.append(_fault(text, problems.NOT_ALLOWED, found, start - len(rest)))
+    return faults
+
+
+_PREFIXES: Final = frozenset({TokenType.NOT, TokenType.DASH, TokenType.PLUS})
+_CHAINS: Final = (exp.And, exp.Or, exp.Add, exp.Sub, exp.Mul, exp.Div)
 
 
 def _check_nesting(text: str, tokens: list[Token]) -> list[Fault]:
-    """Refuse deep parentheses before the parser descends into them."""
-    depth = 0
+    """Refuse deep parentheses and rows of NOT or - before the parser descends into them."""
+    depth = row = 0
     for token in tokens:
+        row = row + 1 if token.token_type in _PREFIXES else 0
+        if row > MAX_DEPTH:
+            return [_fault(text, problems.TOO_COMPLEX, "a nesting of too many NOT or -", token.start)]
         depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
         if depth > MAX_DEPTH:
             return [_fault(text, problems.TOO_COMPLEX, "parentheses nested too deeply", token.start)]
@@ -199,23 +226,33 @@ def _token_fault(text: str, token: Token, following: Token | None, catalogue: Ma
     is_word = token.text.replace("_", "a").isalnum() and text[token.start] not in "'\""
     if is_word and token.text.upper() in _FUNCTIONS:
         return None if calls else _fault(text, problems.NOT_ALLOWED, f"{token.text} without parentheses", token.start)
-    if token.text == "==":
-        return _fault(text, problems.NOT_ALLOWED, "==; equality is written =", token.start)
+    if token.text in _OTHER_WORDS:
+        return _fault(text, problems.NOT_ALLOWED, _OTHER_WORDS[token.text], token.start)
     if token.token_type in _TOKENS:
         return _literal_fault(text, token)
     if is_word and calls and token.token_type not in _ADVICE:
-        found = f"the function {token.text}; a condition has no aggregates, no clock and no files"
+        found = f"the function {_masked(token.text, 60)}; a condition has no aggregates, no clock and no files"
         return _fault(text, problems.NOT_ALLOWED, found, token.start)
     if is_word and (token.token_type is TokenType.VAR or token.text in catalogue):
         return None if token.text in catalogue else _unknown_name(text, token, catalogue)
-    found = _ADVICE.get(token.token_type, f"`{token.text[:20]}`")
+    found = _ADVICE.get(token.token_type) or _shown(token.text, 20)
     return _fault(text, problems.NOT_ALLOWED, found, token.start)
 
 
 def _unknown_name(text: str, token: Token, catalogue: Mapping[str, ColumnType]) -> Fault:
     near = difflib.get_close_matches(token.text.lower(), sorted(catalogue), n=1)
     hint = f"; did you mean `{near[0]}`?" if near else ""
-    return _fault(text, problems.NAME_UNKNOWN, f"`{token.text[:60]}`{hint}", token.start)
+    return _fault(text, problems.NAME_UNKNOWN, f"{_shown(token.text, 60)}{hint}", token.start)
+
+
+def _shown(text: str, length: int) -> str:
+    return f"`{_masked(text, length)}`"
+
+
+def _masked(text: str, length: int) -> str:
+    """Repeat part of an expression, but no long number: it could be that of a card."""
+    shown = "".join(sign if sign.isprintable() else "?" for sign in text[:length])
+    return re.sub(r"[0-9]{9,}", "...", shown)
 
 
 def _literal_fault(text: str, token: Token) -> Fault | None:
@@ -230,11 +267,12 @@ def _number_fault(text: str, token: Token) -> Fault | None:
     try:
         number = Decimal(token.text)
     except InvalidOperation:
-        return _fault(text, problems.NOT_AN_EXPRESSION, f"`{token.text[:20]}` as a number", token.start)
+        return _fault(text, problems.NOT_AN_EXPRESSION, f"`{token.text[:MAX_SHOWN_NUMBER]}` as a number", token.start)
     exact = number == 0 or MIN_NUMBER <= number <= MAX_NUMBER
     if exact and len(number.normalize().as_tuple().digits) <= MAX_DIGITS:
         return None
-    return _fault(text, problems.NUMBER_RANGE, f"`{token.text[:20]}`", token.start)
+    shown = token.text if len(token.text) <= MAX_SHOWN_NUMBER else f"{token.text[:MAX_SHOWN_NUMBER]}..."
+    return _fault(text, problems.NUMBER_RANGE, f"`{shown}`", token.start)
 
 
 # --------------------------------------------------------------------------- step 2: the tree
@@ -336,6 +374,8 @@ class _Checker:
         return self._typing[type(node)](self, node)
 
     def _column(self, node: exp.Expr) -> ColumnType | None:
+        if node.name not in self._catalogue:  # sqlglot takes IN and IS for names where nothing else fits
+            return self._note(problems.NOT_AN_EXPRESSION, f"{_shown(node.name, 20)} in the place of a feature", node)
         self.names.add(node.name)
         return self._catalogue[node.name]
 
@@ -446,7 +486,7 @@ class _Checker:
 
     def _note(self, kind: ProblemKind, found: str, node: exp.Expr) -> ColumnType | None:
         """Note a fault; returns the type of what was refused, so that it can end a method."""
-        offset = min((n.meta["start"] for n in node.walk() if "start" in n.meta), default=0)
+        offset = _offset(node)
         self.faults.append(_fault(self._text, kind, found, offset))
         return _UNTYPED
 
@@ -479,11 +519,24 @@ def _children(node: exp.Expr) -> list[exp.Expr]:
     return list(node.iter_expressions())
 
 
+def _offset(node: exp.Expr) -> int:
+    """Return where a part begins; sqlglot knows it of names and literals only, else of what is around."""
+    starts = [inner.meta["start"] for inner in node.walk() if "start" in inner.meta]
+    if starts or node.parent is None:
+        return min(starts, default=0)
+    return _offset(node.parent)
+
+
 def _depth(node: exp.Expr) -> int:
-    """Levels of nesting; a chain of the same connective is one level."""
-    if isinstance(node, (exp.Column, exp.Literal)):
-        return 1
-    return max((_depth(c) + (type(c) is not type(node) or type(c) is exp.Not) for c in _children(node)), default=1)
+    """Levels of nesting; a chain of the same connective or operation is one level."""
+    deepest, pending = 1, [(node, 1)]
+    while pending:
+        part, level = pending.pop()
+        deepest = max(deepest, level)
+        for child in [] if isinstance(part, exp.Column) else _children(part):
+            is_chain = type(child) is type(part) and isinstance(child, _CHAINS)
+            pending.append((child, level + (not is_chain)))
+    return deepest
 
 
 def _is_literal(node: exp.Expr) -> bool:

@@ -13,8 +13,20 @@ from datetime import date
 from typing import Protocol
 
 import polars as pl
+from sqlglot import exp
 
-from merchantscreen.vocabulary import HostMatch, Level, RuleOutcome, RuleRole, RuleStatus, ThresholdOrigin, Tier
+from merchantscreen.vocabulary import (
+    ColumnType,
+    HostMatch,
+    Level,
+    ListingClass,
+    Measurable,
+    RuleOutcome,
+    RuleRole,
+    RuleStatus,
+    ThresholdOrigin,
+    Tier,
+)
 
 NANO = 1_000_000_000
 
@@ -29,6 +41,22 @@ class Condition(Protocol):
     @property
     def names(self) -> frozenset[str]:
         """The columns it reads."""
+
+    @property
+    def types(self) -> tuple[tuple[str, ColumnType], ...]:
+        """The columns it reads with what they hold, sorted by name."""
+
+    @property
+    def tree(self) -> exp.Expr:
+        """Its syntax tree, without parentheses."""
+
+    @property
+    def canonical(self) -> str:
+        """Its meaning as text: layout, letter case and parentheses leave no trace."""
+
+    @property
+    def expression(self) -> pl.Expr:
+        """One nullable boolean per row, over columns read as `types` says."""
 
     def evaluate(self, frame: pl.DataFrame) -> pl.Series:
         """Return one nullable boolean per row; null means it could not be decided."""
@@ -108,6 +136,88 @@ class EvidenceModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Measures:
+    """Numbers and lists inside features, from rules/measures.yml, payer_clocks.yml and listing_codes.yml.
+
+    Attributes:
+        even_amount_from_units: Smallest even amount that counts, in whole units of a unit currency.
+        even_amount_until_units: Largest one.
+        even_amount_step_units: What an even amount is a multiple of.
+        low_value_below_units: Amounts below it are low.
+        micro_amount_below_units: Amounts below it are trials of a card rather than sales.
+        night_from_hour: Local hour at which night begins.
+        night_until_hour: Local hour at which it has ended.
+        referral_change_days: Days before and after a referral that are compared.
+        sibling_opening_window_days: Days between openings that count as together.
+        compared_price_count: Most frequent prices of an account that stand for it.
+        peer_ticket_scale_floor_nano: Smallest scale of a comparison of tickets, as a share of the median.
+        unit_currencies: Currencies of which one unit is worth about a euro.
+        card_present_entry_modes: Entry modes of a card that was there (DE 22).
+        ecommerce_entry_modes: Entry modes of electronic commerce (DE 22).
+        ecommerce_ecis: Indicators of electronic commerce.
+        payer_clocks: Smallest and largest UTC offset in minutes over a country and a year.
+        listing_codes: MATCH and VMSS reason codes by class, as `MATCH-03`.
+    """
+
+    even_amount_from_units: int
+    even_amount_until_units: int
+    even_amount_step_units: int
+    low_value_below_units: int
+    micro_amount_below_units: int
+    night_from_hour: int
+    night_until_hour: int
+    referral_change_days: int
+    sibling_opening_window_days: int
+    compared_price_count: int
+    peer_ticket_scale_floor_nano: int
+    unit_currencies: frozenset[str]
+    card_present_entry_modes: frozenset[str]
+    ecommerce_entry_modes: frozenset[str]
+    ecommerce_ecis: frozenset[str]
+    payer_clocks: Mapping[str, tuple[int, int]]
+    listing_codes: Mapping[ListingClass, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file of a rule folder: who answers for it, and what it says.
+
+    Attributes:
+        name: File name within the folder, such as `tiers.yml`.
+        version: Three numbers; has to rise when the meaning changes.
+        owner: Who wrote it.
+        approver: Who has to approve it, where somebody in particular must.
+        effective_from: First day it is meant for.
+        review_by: Day by which somebody looks at it again.
+        meaning: What it says as JSON values; comments, layout and letter case of SQL leave no trace.
+        digest: sha256 of the meaning in canonical JSON.
+        bytes_digest: sha256 of the file as it is.
+    """
+
+    name: str
+    version: str
+    owner: str
+    approver: str | None
+    effective_from: date
+    review_by: date
+    meaning: object
+    digest: str
+    bytes_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """A documented sign, from rules/indicators.yml; `excluded` says why no rule may use it."""
+
+    id: str
+    group: str
+    title: str
+    measurable: Measurable
+    source: str
+    excluded: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class TierCondition:
     """One way into a tier, in file order: the first that holds places the account."""
 
@@ -115,6 +225,7 @@ class TierCondition:
     id: str
     condition: Condition
     reason: str
+    rationale: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +235,15 @@ class RuleCase:
     name: str
     given: Mapping[str, object]
     expect: RuleOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """A lint that does not apply to a rule for a stated reason, until a day."""
+
+    lint: str
+    reason: str
+    until: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +262,7 @@ class Rule:
     approver: str | None
     rationale: str
     references: tuple[str, ...]
+    indicators: tuple[str, ...]
     false_positives: tuple[str, ...]
     innocent_explanations: tuple[str, ...]
     effective_from: date
@@ -152,6 +273,30 @@ class Rule:
     condition: Condition
     reason: str
     cases: tuple[RuleCase, ...]
+    suppressions: tuple[Suppression, ...]
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleException:
+    """Hits of some rules that are set aside for one account, or for all holders of one identifier.
+
+    Exactly one of `account_id` and `kind` with `value` is given. It never touches a rule of role
+    gate, nor any link: what ties an account to a domain stays.
+    """
+
+    id: str
+    title: str
+    version: str
+    rules: tuple[str, ...]
+    account_id: str | None
+    kind: str | None
+    value: str | None
+    owner: str
+    approver: str | None
+    reason: str
+    effective_from: date
+    expires_on: date
     file: str
 
 
@@ -168,14 +313,24 @@ class Policy:
     """Everything in a rule folder, compiled, with its digests.
 
     Attributes:
-        digest: sha256 over the canonical form of all files; layout and comments do not matter.
-        file_digests: sha256 of each file's bytes by its name within the folder.
+        documents: Every YAML file by its name within the folder.
+        files: Bytes of every file that was read, the lock and the approvals included.
+        digest: sha256 over the meaning of all documents; layout and comments do not matter.
     """
 
     evidence: EvidenceModel
+    measures: Measures
     tiers: tuple[TierCondition, ...]
     rules: tuple[Rule, ...]
     caution_hosts: tuple[CautionHost, ...]
     free_mail_domains: frozenset[str]
+    indicators: tuple[Indicator, ...]
+    exceptions: tuple[RuleException, ...]
+    documents: Mapping[str, Document]
+    files: Mapping[str, bytes]
     digest: str
-    file_digests: Mapping[str, str]
+
+    @property
+    def file_digests(self) -> dict[str, str]:
+        """Return the sha256 of each document's bytes by its name within the folder."""
+        return {name: document.bytes_digest for name, document in sorted(self.documents.items())}
