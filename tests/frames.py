@@ -38,6 +38,7 @@ def flagged(*rows: dict[str, Any]) -> pl.DataFrame:
         FlaggedDomains, complete,
         match_scope="registrable_domain", confirmed=True, dedicated="yes", window_from_at=datetime(2026, 1, 1),
         hotlines=["hotline-north"], assurance="unsigned", caveats=[], held=False,
+        first_confirmed_at=datetime(2026, 7, 1),
     )  # fmt: skip
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import publicsuffixlist
 
+from merchantscreen.policy.loading import load_policy
 from merchantscreen.policy.model import CautionHost, EvidenceModel, Policy
 from merchantscreen.referrals.events import ReferralEvent
 
@@ -78,15 +80,8 @@ def a_platform() -> str:
 
 def policy(*caution_hosts: str) -> Policy:
     """Return a policy with a caution list and the numbers that flagging reads."""
-    return Policy(
-        evidence=_MODEL,
-        tiers=(),
-        rules=(),
-        caution_hosts=tuple(CautionHost(host, "shared host") for host in caution_hosts),
-        free_mail_domains=frozenset(),
-        digest="0" * 64,
-        file_digests={},
-    )
+    listed = tuple(CautionHost(host, "shared host") for host in caution_hosts)
+    return replace(load_policy(), evidence=_MODEL, tiers=(), rules=(), caution_hosts=listed)
 
 
 _MODEL = EvidenceModel(

@@ -243,6 +243,7 @@ def _domain_row(claims: Sequence[_Claim], model: EvidenceModel) -> dict[str, Any
         "assurance": Assurance.UNSIGNED.value,
         "caveats": _caveats(claims, dedicated),
         "held": all(claim.referral.is_held for claim in claims),
+        "first_confirmed_at": _first_confirmed_at(claims),
     }
 
 
@@ -269,6 +270,12 @@ def _first_date(referral: Referral) -> datetime:
     names = ("valid_from", "observed_at", "confirmed_at")
     dates: list[datetime] = [referral.facts[name] for name in names if name in referral.facts]
     return min(dates)
+
+
+def _first_confirmed_at(claims: Iterable[_Claim]) -> datetime | None:
+    """Return when a hotline first confirmed this very domain."""
+    stated = (claim.referral.facts.get("confirmed_at") for claim in claims if claim.is_confirmed)
+    return min((moment for moment in stated if moment is not None), default=None)
 
 
 def _label(reach: _Reach, model: EvidenceModel) -> str | None:

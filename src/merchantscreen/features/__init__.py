@@ -1,0 +1,38 @@
+"""The features of accounts: what rules may ask, and how it is measured.
+
+`CATALOGUE` says what each feature is. `rows_of` and `aggregates` measure transactions in small
+stages, written once in Narwhals, so the same definition runs on every engine; `assemble` joins
+the compact stages with what merchants declare and what links say, in Polars. Who is to be
+measured, and where, is left to measuring.py; thresholds are left to rules/.
+"""
+
+from merchantscreen.features.around import AGENT, FACILITATOR, Crowds
+from merchantscreen.features.assembly import Numbers, Surroundings, assemble
+from merchantscreen.features.catalogue import CATALOGUE, FEATURE_TYPES, LINK_FEATURES
+from merchantscreen.features.definition import Feature
+from merchantscreen.features.facts import FACT_TYPES, FACTS, Fact
+from merchantscreen.features.peers import peer_sample
+from merchantscreen.features.referred import direct_links
+from merchantscreen.features.siblings import sibling_pairs
+from merchantscreen.features.stages import aggregates, rows_of
+
+__all__ = [
+    "AGENT",
+    "CATALOGUE",
+    "FACILITATOR",
+    "FACTS",
+    "FACT_TYPES",
+    "FEATURE_TYPES",
+    "LINK_FEATURES",
+    "Crowds",
+    "Fact",
+    "Feature",
+    "Numbers",
+    "Surroundings",
+    "aggregates",
+    "assemble",
+    "direct_links",
+    "peer_sample",
+    "rows_of",
+    "sibling_pairs",
+]

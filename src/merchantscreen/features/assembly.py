@@ -1,0 +1,152 @@
+"""All measures of an account joined to one row, and from it one column per row of the catalogue.
+
+Rules kept here:
+
+* accounts that only transactions know have a row too, and so do accounts without transactions;
+* every part is joined by account and adds nothing but its own columns, so no order matters;
+* a number that is not finite cannot arise: nothing is divided by zero, and no float is summed.
+
+Who is measured, and what is fetched for that, is left to measuring.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import polars as pl
+
+from merchantscreen.features.activity import measure_activity
+from merchantscreen.features.around import Crowds, measure_around, measure_crowds
+from merchantscreen.features.catalogue import CATALOGUE
+from merchantscreen.features.changes import dated, measure_changes, referral_moments
+from merchantscreen.features.listings import measure_listings
+from merchantscreen.features.payers import measure_corridors, measure_nights
+from merchantscreen.features.peers import measure_peers
+from merchantscreen.features.prices import measure_prices
+from merchantscreen.features.referred import direct_links, measure_referred
+from merchantscreen.features.siblings import measure_price_overlap, measure_siblings
+from merchantscreen.features.sites import measure_sites
+from merchantscreen.features.stages import naive_utc
+from merchantscreen.policy.model import EvidenceModel, Measures
+from merchantscreen.tables import COLUMN_DTYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is known of the accounts beside their transactions.
+
+    Attributes:
+        accounts: tables.Accounts: the wanted accounts, their siblings and the peer sample.
+        declared: tables.DeclaredIdentifiers of the same accounts.
+        links: tables.AccountLinks.
+        domains: tables.FlaggedDomains.
+        clues: tables.PaymentClues.
+        contacts: tables.Holdings of medium identifiers that are not widely shared.
+        crowds: How many of each intermediary's accounts are linked.
+    """
+
+    accounts: pl.DataFrame
+    declared: pl.DataFrame
+    links: pl.DataFrame
+    domains: pl.DataFrame
+    clues: pl.DataFrame
+    contacts: pl.DataFrame
+    crowds: Crowds
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The part of a policy that features are measured with.
+
+    Attributes:
+        evidence: Peer counts, and from which number of holders an identifier ties nobody.
+        measures: Bounds, periods and code lists.
+        caution_hosts: Hosts that many parties share; observing them or a host below them says nothing.
+    """
+
+    evidence: EvidenceModel
+    measures: Measures
+    caution_hosts: frozenset[str]
+
+
+def assemble(
+    measured: Mapping[str, pl.DataFrame], around: Surroundings, numbers: Numbers, as_of: datetime
+) -> pl.DataFrame:
+    """Join the measures of accounts with all that is known of them.
+
+    Args:
+        measured: The collected stages of `aggregates`.
+        around: What is known beside transactions.
+        numbers: What the policy says about measuring.
+        as_of: Moment of the run.
+
+    Returns:
+        One row per account declared or measured, sorted: account_id and a column per catalogue entry.
+        Features of siblings and linked accounts hold for accounts whose siblings and contacts are
+        all present, so for the wanted ones.
+    """
+    moment = naive_utc(as_of)
+    base = _of_transactions(measured, around, numbers.measures, moment.date())
+    for part in (
+        measure_sites(measured["hosts"], around.declared, numbers.caution_hosts),
+        measure_listings(around.accounts, numbers.measures),
+        *_of_siblings(measured, around, numbers, base, moment.date()),
+        *_of_links(measured, around, numbers, base, moment),
+        measure_peers(base, numbers.evidence, numbers.measures),
+    ):
+        base = base.join(part, on="account_id", how="left")
+    base = base.with_columns(_age(moment.date()))
+    features = [feature.value.cast(COLUMN_DTYPES[feature.type]).alias(feature.name) for feature in CATALOGUE]
+    return base.select("account_id", *features).sort("account_id")
+
+
+def _of_transactions(
+    measured: Mapping[str, pl.DataFrame], around: Surroundings, measures: Measures, day: date
+) -> pl.DataFrame:
+    """Begin with accounts and what their transactions alone say."""
+    activity = measure_activity(measured["days"], around.accounts, day, measures.unit_currencies)
+    base = around.accounts.join(activity, on="account_id", how="full", coalesce=True)
+    for part in (
+        measured["traces"],
+        measure_prices(measured["prices"], measures),
+        measure_corridors(measured["corridors"], around.accounts),
+        measure_nights(measured["quarters"], measures),
+    ):
+        base = base.join(part, on="account_id", how="left")
+    return base
+
+
+def _of_siblings(
+    measured: Mapping[str, pl.DataFrame], around: Surroundings, numbers: Numbers, base: pl.DataFrame, day: date
+) -> tuple[pl.DataFrame, ...]:
+    model, measures = numbers.evidence, numbers.measures
+    return (
+        measure_siblings(base, around.declared, day, model, measures),
+        measure_price_overlap(
+            base, around.declared, measured["prices"], model.widely_shared_count, measures.compared_price_count
+        ),
+    )
+
+
+def _of_links(
+    measured: Mapping[str, pl.DataFrame], around: Surroundings, numbers: Numbers, base: pl.DataFrame, moment: datetime
+) -> tuple[pl.DataFrame, ...]:
+    """Measure what rests on links to referred domains."""
+    direct = direct_links(around.links, around.domains)
+    linked = direct.select("account_id").unique()
+    changed = dated(measured["hosts"], measured["mccs"], measured["descriptors"], numbers.caution_hosts)
+    return (
+        measure_around(base, around.declared, around.contacts, linked, numbers.evidence.widely_shared_count),
+        measure_crowds(around.accounts, around.declared, linked, around.crowds),
+        measure_referred(base, around.links, around.domains, around.declared, measured["hosts"], around.clues),
+        measure_changes(
+            referral_moments(direct, moment), measured["days"], changed, moment, numbers.measures.referral_change_days
+        ),
+    )
+
+
+def _age(day: date) -> pl.Expr:
+    age = (pl.lit(day) - pl.col("opened_on")).dt.total_days()
+    return pl.when(age >= 0).then(age).alias("account_age_days")

@@ -1,0 +1,235 @@
+"""What transactions say about some accounts, counted in small stages that run on any engine.
+
+`rows_of` takes the rows of the wanted accounts out of the full data; `aggregates` then
+counts them per day, price, corridor, quarter of an hour, host, MCC and descriptor. All else
+about transactions follows from these compact frames, at home.
+
+Rules kept here:
+
+* nothing after `as_of` is seen, and the clock is an argument;
+* counts and sums of exact integers only, so no order matters;
+* no quantile, median, list or distinct count inside a group_by: every stage streams.
+
+Source: what streams was read off the engines' physical plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
+from typing import Any, Final
+
+import narwhals.stable.v2 as nw
+
+from merchantscreen.policy.model import Measures
+from merchantscreen.vocabulary import CardProduct, TransactionOutcome, TransactionType, minor_per_unit
+
+Frame = nw.LazyFrame[Any]
+
+QUARTER_MINUTES: Final = 15
+"""Offsets from UTC are whole quarters of an hour, so no quarter lies in day and night at once."""
+_UNSPECIFIED_ENTRY: Final = "00"
+"""Entry mode that says nothing. Source: ISO 8583 DE 22."""
+_ENTRY_DIGITS: Final = 2
+"""Digits of the entry mode that say how the card was read; the rest is about the PIN. Source: ISO 8583 DE 22."""
+
+_PARTS: Final = {
+    "payments": (
+        "account_id", "occurred_at", "amount_minor", "currency", "transaction_type", "outcome", "card_product",
+        "issuer_country", "merchant_country", "entry_mode", "eci",
+    ),
+    "names": (
+        "account_id", "occurred_at", "mcc", "descriptor", "requestor_host", "acceptor_host", "terminal", "device_token",
+    ),
+}  # fmt: skip
+"""Columns by what is measured with them. Taken out apart: together a scan would keep them all in memory at once."""
+
+
+def rows_of(transactions: Frame, accounts: Frame, as_of: datetime) -> dict[str, Frame]:
+    """Take out the transactions of some accounts, with the columns that are measured.
+
+    Args:
+        transactions: tables.Transactions.
+        accounts: The accounts to measure, by account_id.
+        as_of: Nothing later is seen.
+
+    Returns:
+        `payments` and `names`: the same rows, each with its part of the columns.
+    """
+    until, wanted = nw.lit(naive_utc(as_of)), accounts.select("account_id")
+    return {
+        name: transactions.select(*columns)
+        .filter(nw.col("occurred_at") <= until)
+        .join(wanted, on="account_id", how="semi")
+        for name, columns in _PARTS.items()
+    }
+
+
+def aggregates(rows: Mapping[str, Frame], linked: Frame, measures: Measures) -> dict[str, Frame]:
+    """Count transactions in stages that stream.
+
+    Args:
+        rows: What `rows_of` took out.
+        linked: Accounts linked to a referral, by account_id: for them alone MCCs and descriptors are listed.
+        measures: Which amounts, codes and countries are counted.
+
+    Returns:
+        `days`: one row per (account_id, occurred_on, currency). Of approved purchases: `prices`, one per
+        (account_id, amount_minor, currency); `corridors`, one per (account_id, issuer_country,
+        merchant_country); `quarters`, one per (account_id, issuer_country, quarter of the day in UTC).
+        `traces`: one row per account, how many transactions named a descriptor, or a terminal or device.
+        With the moment first seen: `hosts`, one per (account_id, host), `mccs` and `descriptors` likewise.
+    """
+    payments, names = rows["payments"], rows["names"]
+    of_linked = names.join(linked.select("account_id"), on="account_id", how="semi")
+    return {
+        "days": _days(payments, measures),
+        "prices": _prices(payments),
+        "corridors": _corridors(payments),
+        "quarters": _quarters(payments, measures),
+        "traces": _traces(names),
+        "hosts": _hosts(names),
+        "mccs": _first_seen(of_linked, "mcc"),
+        "descriptors": _first_seen(of_linked, "descriptor"),
+    }
+
+
+def naive_utc(moment: datetime) -> datetime:
+    """Write a moment as frames do: UTC without zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+# --------------------------------------------------------------------------- conditions on one transaction
+
+
+def _is_attempt() -> nw.Expr:
+    return nw.col("transaction_type") == TransactionType.PURCHASE.value
+
+
+def _is_approved() -> nw.Expr:
+    return nw.col("outcome") == TransactionOutcome.APPROVED.value
+
+
+def _is_purchase() -> nw.Expr:
+    return _is_attempt() & _is_approved()
+
+
+def _is_known(column: str) -> nw.Expr:
+    return ~nw.col(column).is_null()
+
+
+def _is_micro(measures: Measures) -> nw.Expr:
+    """Tell amounts below the bound, in the currencies it is meant for."""
+    currencies: dict[int, list[str]] = {}
+    for currency in sorted(measures.unit_currencies):
+        currencies.setdefault(minor_per_unit(currency), []).append(currency)
+    parts = (
+        nw.col("currency").is_in(group) & (nw.col("amount_minor") < measures.micro_amount_below_units * minor)
+        for minor, group in currencies.items()
+    )
+    return reduce(or_, parts, nw.lit(value=False))
+
+
+def _entry() -> nw.Expr:
+    return nw.col("entry_mode").str.slice(0, _ENTRY_DIGITS)
+
+
+def _is_entry_known() -> nw.Expr:
+    return _is_known("entry_mode") & (_entry() != _UNSPECIFIED_ENTRY)
+
+
+def _is_ecommerce(measures: Measures) -> nw.Expr:
+    """Tell electronic commerce by entry mode or by indicator; some senders drop the indicator's leading zero."""
+    indicators = measures.ecommerce_ecis | {code.removeprefix("0") for code in measures.ecommerce_ecis}
+    by_entry = _is_known("entry_mode") & _entry().is_in(sorted(measures.ecommerce_entry_modes))
+    return by_entry | (_is_known("eci") & nw.col("eci").is_in(sorted(indicators)))
+
+
+def _flag(condition: nw.Expr) -> nw.Expr:
+    """Turn a condition into 1 or 0: booleans do not add up on every engine."""
+    return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0)).cast(nw.Int64)
+
+
+# --------------------------------------------------------------------------- stages
+
+
+def _days(rows: Frame, measures: Measures) -> Frame:
+    """Count per account, day and currency what happened, in one pass."""
+    kind = nw.col("transaction_type")
+    present = _entry().is_in(sorted(measures.card_present_entry_modes))
+    flags = {
+        "purchase_count": _is_purchase(),
+        "refund_count": kind == TransactionType.REFUND.value,
+        "chargeback_count": kind == TransactionType.CHARGEBACK.value,
+        "declined_count": _is_attempt() & ~_is_approved(),
+        "micro_count": _is_attempt() & _is_micro(measures),
+        "product_known_count": _is_purchase() & _is_known("card_product"),
+        "prepaid_count": _is_purchase() & (nw.col("card_product") == CardProduct.PREPAID.value),
+        "entry_known_count": _is_purchase() & _is_entry_known(),
+        "card_present_count": _is_purchase() & _is_entry_known() & present,
+        "ecommerce_known_count": _is_purchase() & (_is_entry_known() | _is_known("eci")),
+        "ecommerce_count": _is_purchase() & _is_ecommerce(measures),
+    }
+    spent = nw.when(_is_purchase()).then(nw.col("amount_minor")).otherwise(nw.lit(0)).cast(nw.Int64)
+    flagged = rows.select(
+        "account_id",
+        "occurred_at",
+        "currency",
+        nw.col("occurred_at").dt.date().alias("occurred_on"),
+        spent.alias("purchase_minor"),
+        *(_flag(condition).alias(name) for name, condition in flags.items()),
+    )
+    return flagged.group_by("account_id", "occurred_on", "currency").agg(
+        nw.len().cast(nw.Int64).alias("transaction_count"),
+        nw.col("occurred_at").min().alias("first_at"),
+        nw.col("occurred_at").max().alias("last_at"),
+        nw.col("purchase_minor").sum(),
+        *(nw.col(name).sum() for name in flags),
+    )
+
+
+def _prices(rows: Frame) -> Frame:
+    return _counted(rows.filter(_is_purchase()), ["account_id", "amount_minor", "currency"], "price_count")
+
+
+def _corridors(rows: Frame) -> Frame:
+    """Count per account, issuer country and country in the message, where the issuer's is known."""
+    known = rows.filter(_is_purchase() & _is_known("issuer_country"))
+    return _counted(known, ["account_id", "issuer_country", "merchant_country"], "corridor_count")
+
+
+def _quarters(rows: Frame, measures: Measures) -> Frame:
+    """Count per account, issuer country with a clock, and quarter of the day."""
+    timed = rows.filter(_is_purchase() & nw.col("issuer_country").is_in(sorted(measures.payer_clocks)))
+    moment = nw.col("occurred_at").dt
+    minutes = moment.hour().cast(nw.Int64) * 60 + moment.minute().cast(nw.Int64)
+    keyed = timed.select("account_id", "issuer_country", (minutes // QUARTER_MINUTES).alias("quarter"))
+    return _counted(keyed, ["account_id", "issuer_country", "quarter"], "quarter_count")
+
+
+def _counted(rows: Frame, key: Iterable[str], name: str) -> Frame:
+    return rows.group_by(*key).agg(nw.len().cast(nw.Int64).alias(name))
+
+
+def _traces(rows: Frame) -> Frame:
+    """Count per account the transactions that name what others could share or a hotline could have seen."""
+    flags = {
+        "descriptor_known_count": _is_known("descriptor"),
+        "contact_known_count": _is_known("terminal") | _is_known("device_token"),
+    }
+    flagged = rows.select("account_id", *(_flag(condition).alias(name) for name, condition in flags.items()))
+    return flagged.group_by("account_id").agg(*(nw.col(name).sum() for name in flags))
+
+
+def _hosts(rows: Frame) -> Frame:
+    """List per account the hosts its payment messages named, from either column."""
+    columns = ("requestor_host", "acceptor_host")
+    parts = [rows.select("account_id", "occurred_at", nw.col(column).alias("host")) for column in columns]
+    return _first_seen(nw.concat(parts), "host")
+
+
+def _first_seen(rows: Frame, column: str) -> Frame:
+    known = rows.filter(_is_known(column))
+    return known.group_by("account_id", column).agg(nw.col("occurred_at").min().alias("first_at"))

@@ -1,0 +1,172 @@
+"""Which accounts are measured, and what has to be fetched for it: features of the neighbourhood, frame out.
+
+The neighbourhood and all linked accounts are wanted. With them go the peer sample of their
+trades and their siblings, whose transactions are compared. Rules kept here:
+
+* the transactions of all these are taken out of the full data and saved first; every stage of
+  counting then reads that small part;
+* identifiers and members of intermediaries are counted over the full data, and only counts and
+  compact tables come home;
+* nothing is judged here: what features mean is in features/, rules are evaluated in screening.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import narwhals.stable.v2 as nw
+import polars as pl
+
+from merchantscreen import features
+from merchantscreen.engines import Engine, Frame
+from merchantscreen.features import AGENT, FACILITATOR, Crowds, Numbers, Surroundings
+from merchantscreen.identifiers import kinds_of
+from merchantscreen.neighbourhood import Neighbourhood
+from merchantscreen.policy.model import EvidenceModel, Policy
+from merchantscreen.referrals.flagging import Flagged
+from merchantscreen.vocabulary import Specificity
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is known of the neighbourhood once it is measured.
+
+    Attributes:
+        accounts: tables.Accounts of the neighbourhood.
+        features: account_id and a column per feature of the catalogue, one row per wanted account.
+    """
+
+    accounts: pl.DataFrame
+    features: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The full data of a run.
+
+    Attributes:
+        engine: Where it is.
+        transactions: tables.Transactions up to the moment of the run.
+        declared: tables.DeclaredIdentifiers.
+        accounts: tables.Accounts.
+    """
+
+    engine: Engine
+    transactions: Frame
+    declared: Frame
+    accounts: pl.DataFrame
+
+
+def measure(
+    data: Data, links: pl.DataFrame, flagged: Flagged, around: Neighbourhood, policy: Policy, as_of: datetime
+) -> Measured:
+    """Measure the accounts of the neighbourhood and all that are linked.
+
+    Args:
+        data: The full data.
+        links: tables.AccountLinks.
+        flagged: The domains these lead to, and the clues hotlines gave.
+        around: The neighbourhood, with its identifiers.
+        policy: Numbers of the evidence model and of the measures, caution hosts.
+        as_of: Moment of the run.
+    """
+    model = policy.evidence
+    ids = pl.concat([around.accounts["account_id"], links["account_id"]]).unique().sort()
+    wanted = pl.DataFrame({"account_id": ids})
+    own = data.accounts.join(wanted, on="account_id", how="semi")
+    declared = _declared_around(data, wanted)
+    direct = features.direct_links(links, flagged.domains).select("account_id").unique().sort("account_id")
+    to_measure = _to_measure(data, own, wanted, declared, model)
+    stages = _stages(data, to_measure, direct, policy, as_of)
+    everyone = pl.concat([to_measure, declared.select("account_id")]).unique()
+    surroundings = Surroundings(
+        accounts=data.accounts.join(everyone, on="account_id", how="semi"),
+        declared=declared,
+        links=links,
+        domains=flagged.domains,
+        clues=flagged.clues,
+        contacts=_contacts(around, model),
+        crowds=_crowds(data, own, declared, direct),
+    )
+    caution = frozenset(entry.host for entry in policy.caution_hosts)
+    table = features.assemble(stages, surroundings, Numbers(model, policy.measures, caution), as_of)
+    return Measured(own, wanted.join(table, on="account_id", how="left"))
+
+
+# --------------------------------------------------------------------------- whose transactions
+
+
+def _to_measure(
+    data: Data, own: pl.DataFrame, wanted: pl.DataFrame, declared: pl.DataFrame, model: EvidenceModel
+) -> pl.DataFrame:
+    """List the wanted accounts, those that stand for their trades, and their siblings."""
+    peers = features.peer_sample(data.accounts, own["mcc"].drop_nulls().unique(), model.peer_sample_count)
+    pairs = features.sibling_pairs(declared, model.widely_shared_count).join(wanted, on="account_id", how="semi")
+    siblings = pairs.select(account_id="sibling_id")
+    return pl.concat([wanted, peers.rename("account_id").to_frame(), siblings]).unique().sort("account_id")
+
+
+def _stages(
+    data: Data, to_measure: pl.DataFrame, direct: pl.DataFrame, policy: Policy, as_of: datetime
+) -> dict[str, pl.DataFrame]:
+    engine = data.engine
+    rows = features.rows_of(data.transactions, engine.load(to_measure), as_of)
+    saved = {name: engine.save(part, f"measured-{name}") for name, part in rows.items()}
+    stages = features.aggregates(saved, engine.load(direct), policy.measures)
+    return {name: engine.collect(stage) for name, stage in stages.items()}
+
+
+# --------------------------------------------------------------------------- identifiers and intermediaries
+
+
+def _declared_around(data: Data, wanted: pl.DataFrame) -> pl.DataFrame:
+    """Fetch what accounts declare, and every holder of their hard identifiers: their siblings."""
+    engine, declared = data.engine, data.declared
+    own = engine.collect(declared.join(engine.load(wanted), on="account_id", how="semi"))
+    hard = own.filter(pl.col("kind").is_in(list(kinds_of(Specificity.HARD)))).select("kind", "value").unique()
+    siblings = engine.collect(declared.join(engine.load(hard), on=["kind", "value"], how="semi"))
+    return pl.concat([own, siblings]).unique().sort("kind", "value", "account_id")
+
+
+def _contacts(around: Neighbourhood, model: EvidenceModel) -> pl.DataFrame:
+    """Keep the holdings of contact data, devices and terminals that are not widely shared."""
+    narrow = around.degrees.filter(pl.col("holder_count") < model.widely_shared_count)
+    medium = around.holdings.filter(pl.col("kind").is_in(list(kinds_of(Specificity.MEDIUM))))
+    return medium.join(narrow, on=["kind", "value"], how="semi")
+
+
+def _crowds(data: Data, own: pl.DataFrame, declared: pl.DataFrame, direct: pl.DataFrame) -> Crowds:
+    """Count the accounts, and the linked ones, of every facilitator and agent of a wanted account."""
+    facilitators = own.select(value="payment_facilitator_id").drop_nulls().unique()
+    agents = declared.filter(pl.col("kind") == AGENT).select("value").unique()
+    clients = data.accounts.select("account_id", value="payment_facilitator_id").join(
+        facilitators, on="value", how="semi"
+    )
+    counted = clients.with_columns(linked=pl.col("account_id").is_in(direct["account_id"].implode()))
+    members = counted.group_by("value").agg(
+        member_count=pl.len().cast(pl.Int64), linked_count=pl.col("linked").sum().cast(pl.Int64)
+    )
+    return Crowds(
+        members=pl.concat(
+            [
+                members.select(pl.lit(FACILITATOR).alias("kind"), "value", "member_count", "linked_count"),
+                _agents(data, agents, direct),
+            ]
+        ),
+        names_facilitators=bool(data.accounts["payment_facilitator_id"].count()),
+    )
+
+
+def _agents(data: Data, agents: pl.DataFrame, direct: pl.DataFrame) -> pl.DataFrame:
+    """Count an agent's accounts where the data is."""
+    engine = data.engine
+    of_agents = data.declared.filter(nw.col("kind") == AGENT).join(engine.load(agents), on="value", how="semi")
+    linked = of_agents.join(engine.load(direct), on="account_id", how="semi")
+    members = engine.collect(_count_per_value(of_agents, "member_count"))
+    counted = members.join(engine.collect(_count_per_value(linked, "linked_count")), on="value", how="left")
+    return counted.select(pl.lit(AGENT).alias("kind"), "value", "member_count", pl.col("linked_count").fill_null(0))
+
+
+def _count_per_value(holders: Frame, name: str) -> Frame:
+    return holders.group_by("value").agg(nw.len().cast(nw.Int64).alias(name))
