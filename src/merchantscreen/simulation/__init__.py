@@ -25,8 +25,9 @@ from merchantscreen.simulation.calendar import AS_OF
 from merchantscreen.simulation.cast import Stage
 from merchantscreen.simulation.draws import Draws
 from merchantscreen.simulation.population import TRUTH_COLUMNS, Population, merchants, populate, truth
-from merchantscreen.simulation.transactions import TransactionFile, rows_per_planted, transaction_file
+from merchantscreen.simulation.transactions import TransactionFile, transaction_file
 from merchantscreen.simulation.typologies import tell
+from merchantscreen.simulation.volumes import rows_per_planted
 from merchantscreen.tables import MerchantRows, TransactionRows, schema_of
 
 __all__ = ["AS_OF", "SimulatedFiles", "SimulationOptions", "simulate", "small_world"]
@@ -98,7 +99,8 @@ def simulate(options: SimulationOptions, out: Path, progress: Progress = Silent(
     writing.make_folder(out)
     writing.refuse_existing([files.merchants, files.transactions, files.referrals, files.truth])
     stage = tell(Draws(options.seed), options.referrals, options.most_planted)
-    population = populate(stage.draws, tuple(stage.accounts), stage.facilitators, options.accounts)
+    planted = tuple(stage.accounts)
+    population = populate(stage.draws, planted, stage.facilitators, options.accounts, options.transactions)
     _write_referrals(stage, files, progress)
     _write_accounts(population, options, files, progress)
     _write_transactions(transaction_file(population, options.transactions), options, files, progress)
@@ -107,7 +109,7 @@ def simulate(options: SimulationOptions, out: Path, progress: Progress = Silent(
 
 def small_world(out: Path, seed: int = 7, file_format: Literal["csv", "parquet"] = "csv") -> SimulatedFiles:
     """Write the world that most tests use: some hundred accounts, every typology, written in a moment."""
-    options = SimulationOptions(accounts=300, transactions=9_000, referrals=36, seed=seed, file_format=file_format)
+    options = SimulationOptions(accounts=300, transactions=12_000, referrals=40, seed=seed, file_format=file_format)
     return simulate(options, out)
 
 

@@ -59,6 +59,29 @@ EXPECTED: Final[Mapping[Label, Expectation]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """How an account traded before it changed.
+
+    Attributes:
+        rows_percent: Share of its rows that belong to this time.
+        from_day: First day of it.
+        until_day: Day on which it ended.
+        prices: Its only prices then; empty for many different ones.
+        requestors: Websites its 3-D Secure messages named; None for its own shop.
+        descriptor: What the cardholder read; None for its own name.
+        mcc: Merchant category code in its messages; None for that of the account.
+    """
+
+    rows_percent: int
+    from_day: int
+    until_day: int
+    prices: tuple[int, ...] = ()
+    requestors: tuple[str, ...] | None = None
+    descriptor: str | None = None
+    mcc: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Trade:
     """How an account trades; the defaults are those of an ordinary shop.
 
@@ -67,16 +90,30 @@ class Trade:
         prepaid_percent: Share of purchases paid with prepaid cards.
         cross_border_percent: Share of purchases with cards from abroad.
         chargeback_percent: Share of rows that are chargebacks.
+        refund_percent: Share of rows that are refunds.
+        declined_percent: Share of purchases that the issuer declines.
+        night_percent: Share of rows between half past midnight and half past three where the payer is.
+        present_percent: Share of rows by chip at a terminal.
+        even_percent: Share of purchases at multiples of ten units, where prices are many.
+        bills_abroad: Whether payers from abroad pay in their own currency.
         from_day: First day with transactions.
         until_day: Day on which they stop.
+        before: How it traded before all this; None if it never did otherwise.
     """
 
     prices: tuple[int, ...] = ()
     prepaid_percent: int = 4
     cross_border_percent: int = 8
     chargeback_percent: int = 0
+    refund_percent: int = 1
+    declined_percent: int = 4
+    night_percent: int = 4
+    present_percent: int = 0
+    even_percent: int = 4
+    bills_abroad: bool = False
     from_day: int = 0
     until_day: int = calendar.DAYS
+    before: Before | None = None
 
 
 ORDINARY: Final = Trade()
@@ -99,6 +136,11 @@ class Account:
         mail_host: Domain of its contact e-mail; None for its own shop's or a free one.
         settlement_of, tax_of, principal_of, phone_of: Whose identifier it has; None for its own.
         facilitator: Payment facilitator it is a sub-merchant of, from 1; 0 for none.
+        agent: Agent of the stories that brought it, from 1; 0 for one of the ordinary agents.
+        country: Country it does business in; None for any.
+        mcc: Merchant category code; None for any.
+        listings: MATCH and VMSS codes it was listed with; None where nobody knows.
+        declares_percent: Share of its ordinary volume that it declared.
         on_gateway: Whether it uses the gateway device, network address and agent that much of the world uses.
         opened_day, closed_day: Agreement dates in days of the world.
         trade: How it trades.
@@ -119,6 +161,11 @@ class Account:
     principal_of: int | None = None
     phone_of: int | None = None
     facilitator: int = 0
+    agent: int = 0
+    country: str | None = None
+    mcc: str | None = None
+    listings: tuple[str, ...] | None = None
+    declares_percent: int = 100
     on_gateway: bool = False
     opened_day: int = -900
     closed_day: int | None = None
@@ -199,6 +246,7 @@ class Stage:
     accounts: list[Account] = field(default_factory=list)
     referrals: list[Referral] = field(default_factory=list)
     facilitators: int = 0
+    agents: int = 0
     domains: int = 0
 
     def next_number(self) -> int:
@@ -209,6 +257,11 @@ class Stage:
         """Open a payment facilitator and return its number, from 1."""
         self.facilitators += 1
         return self.facilitators
+
+    def next_agent(self) -> int:
+        """Let an agent enter and return its number, from 1."""
+        self.agents += 1
+        return self.agents
 
     def own_host(self, number: int) -> str:
         """Return the host of an account's own, clean shop."""
@@ -223,7 +276,7 @@ class Stage:
         return names.one(names.descriptors, number)
 
     def currency(self, number: int) -> str:
-        """Return the currency an account trades in."""
+        """Return the currency an account trades in that no story puts into a certain country."""
         return markets.MARKETS[int(markets.market_of(self.draws, np.array([number]))[0])].currency
 
     def flagged_label(self) -> str:
@@ -242,7 +295,13 @@ class Stage:
         return account
 
     def refer(
-        self, domain: str, *later: Fields, confirmed: bool = True, hotline: int | None = None, **special: Any
+        self,
+        domain: str,
+        *later: Fields,
+        confirmed: bool = True,
+        hotline: int | None = None,
+        received_day: int | None = None,
+        **special: Any,
     ) -> str:
         """Let a hotline submit and confirm a domain, add later events, and return the referral id.
 
@@ -251,11 +310,12 @@ class Stage:
             later: Further events, in order; each names at least its `event` and its `issued_at`.
             confirmed: False leaves the referral submitted only.
             hotline: Place of the hotline in `HOTLINES`; any when None.
+            received_day: Day on which the hotline was told, three before it confirms; any when None.
             special: Fields of the first two events that are out of the ordinary.
         """
         serial = len(self.referrals)
         chosen = self.draws.one("referral hotline", serial, len(HOTLINES)) if hotline is None else hotline
-        received_day = 30 + self.draws.one("referral received", serial, 60)
-        referral = Referral(serial, domain, chosen, received_day, confirmed, later, special)
+        received = 30 + self.draws.one("referral received", serial, 60) if received_day is None else received_day
+        referral = Referral(serial, domain, chosen, received, confirmed, later, special)
         self.referrals.append(referral)
         return referral.referral_id

@@ -24,8 +24,16 @@ Integers = NDArray[np.int64]
 _GAMMA: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
 _FIRST_MULTIPLIER: Final = np.uint64(0xBF58_476D_1CE4_E5B9)
 _SECOND_MULTIPLIER: Final = np.uint64(0x94D0_49BB_1331_11EB)
-_EVEN_STEPS: Final = (0x9E37_79B9_7F4A_7C15, 0x6A09_E667_F3BC_C909, 0xBB67_AE85_84CA_A73B, 0x3C6E_F372_FE94_F82B)
-"""Golden ratio, then the fractions of the square roots of 2, 3 and 5, in 64 bits: steps that spread evenly."""
+_EVEN_STEPS: Final = (
+    0x9E37_79B9_7F4A_7C15,
+    0x6A09_E667_F3BC_C909,
+    0xBB67_AE85_84CA_A73B,
+    0x3C6E_F372_FE94_F82B,
+    0xA54F_F53A_5F1D_36F1,
+    0x510E_527F_ADE6_82D1,
+    0x9B05_688C_2B3E_6C1F,
+)
+"""Golden ratio, then the fractions of the square roots of 2, 3, 5, 7, 11 and 13, in 64 bits: they spread evenly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,7 @@ def even_words(ordinals: NDArray[np.generic], which: int) -> Words:
 
     Forty independent draws at 60 % may give 40 %; forty even ones give 60 %, give or take
     one. Planted accounts use these, so that a small one shows the share it is meant to show.
-    `which` picks one of four unrelated sequences.
+    `which` picks one of seven unrelated sequences.
     """
     return ordinals.astype(np.uint64) * np.uint64(_EVEN_STEPS[which]) + np.uint64(1 << 63)
 

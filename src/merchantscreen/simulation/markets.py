@@ -12,11 +12,15 @@ from merchantscreen.simulation.draws import Draws, Integers
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """A country, its currency, and what a price of 1.00 becomes there, in minor units."""
+    """A country, its currency, what a price of 1.00 becomes there in minor units, and its clock.
+
+    The clock is the middle of the country's zones in the summer, in minutes ahead of UTC.
+    """
 
     country: str
     currency: str
     unit_minor: int
+    clock_minutes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +33,20 @@ class Category:
 
 
 MARKETS: Final = (
-    Market("GB", "GBP", 100),
-    Market("DE", "EUR", 100),
-    Market("FR", "EUR", 100),
-    Market("NL", "EUR", 100),
-    Market("US", "USD", 100),
-    Market("CA", "CAD", 140),
-    Market("SE", "SEK", 1_000),
-    Market("PL", "PLN", 400),
-    Market("AU", "AUD", 150),
-    Market("JP", "JPY", 150),
+    Market("GB", "GBP", 100, 60),
+    Market("DE", "EUR", 100, 120),
+    Market("FR", "EUR", 100, 120),
+    Market("NL", "EUR", 100, 120),
+    Market("US", "USD", 100, -420),
+    Market("CA", "CAD", 140, -330),
+    Market("SE", "SEK", 1_000, 120),
+    Market("PL", "PLN", 400, 120),
+    Market("AU", "AUD", 150, 570),
+    Market("JP", "JPY", 150, 540),
 )
 """The yen has no minor unit: 150 of them are 150, not 1.50."""
+_SIXTEENTHS: Final = (0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9)
+"""Where sixteen accounts do business: many in the euro, so that small worlds, too, have peers in one currency."""
 
 CATEGORIES: Final = (
     Category("5815", 18, 0),
@@ -66,15 +72,25 @@ CATEGORIES: Final = (
 )
 """Planted accounts trade in the first ones, where most business is online."""
 PLANTED_CATEGORIES: Final = 6
-_PEERS: Final = 40
-"""Accounts per category that a small world should have at least, so that peers can be compared."""
+_PEERS: Final = 60
+"""Accounts per category that a small world should have at least, so that peers can be compared in one currency."""
 ACQUIRERS: Final = ("099101", "099102", "099203", "099204", "099305", "099306", "099407", "099508")
 """Acquirer ids with a leading zero, which has to survive."""
 
 
 def market_of(draws: Draws, numbers: Integers) -> Integers:
     """Return each account's place in `MARKETS`."""
-    return draws.below("market", numbers, len(MARKETS))
+    return np.array(_SIXTEENTHS)[draws.below("market", numbers, len(_SIXTEENTHS))]
+
+
+def market_place(country: str) -> int:
+    """Return the place of a country in `MARKETS`."""
+    return next(place for place, market in enumerate(MARKETS) if market.country == country)
+
+
+def category_place(mcc: str) -> int:
+    """Return the place of a merchant category code in `CATEGORIES`."""
+    return next(place for place, category in enumerate(CATEGORIES) if category.mcc == mcc)
 
 
 def acquirer_of(draws: Draws, numbers: Integers) -> Integers:

@@ -1,8 +1,8 @@
 """Every account of a world as a row of compact arrays, planted ones first, and the merchant file made of them.
 
-The background is ordinary: many different prices, few prepaid cards, about a tenth of the
-business with cards from abroad, hardly a chargeback; some firms have several accounts,
-some share a gateway, some opened or closed while the world was watched.
+The background is ordinary in its habits (habits.py) and in its papers: some firms have
+several accounts, some share a gateway, some opened or closed while the world was watched;
+most declare about the volume they have, a few are listed for reasons of their own.
 
 Rules kept here:
 * an account is a number, and all its facts are functions of (seed, number): files can be
@@ -21,22 +21,30 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from merchantscreen.identifiers import account_id_expression
-from merchantscreen.simulation import calendar, markets, names
+from merchantscreen.simulation import calendar, markets, names, volumes
 from merchantscreen.simulation.cast import EXPECTED, Account, Label
 from merchantscreen.simulation.draws import Draws, Integers
+from merchantscreen.simulation.habits import Compact, Habits, habits_of
 from merchantscreen.tables import MerchantRows, conform
-
-Compact = NDArray[Any]
 
 GATEWAY_PERCENT: Final = 35
 """Share of the background that uses the one big gateway: its device, network address and agent."""
 FACILITATED_PERCENT: Final = 8
 BACKGROUND_FACILITATORS: Final = 5
-PAYMENT_PAGE_PERCENT: Final = 12
 AGENTS: Final = 12
+AGENT_PERCENT: Final = 50
+"""Share of accounts that an agent brought; the rest came by themselves. The gateway is an agent as well."""
+_STORY_AGENTS: Final = 100
+"""Agents of the stories are numbered beyond the ordinary ones."""
+_LISTED_ONE_IN: Final = 150
+_LISTINGS: Final = ("MATCH-04", "MATCH-12", "MATCH-01", "MATCH-09", "VMSS-29", "MATCH-04", "MATCH-08", "MATCH-10")
+"""Codes of honest accounts that were listed: chargebacks, a data loss, a bankruptcy; never laundering or worse."""
+_DECLARES_LITTLE_PERCENT: Final = 3
+"""Share of the background that has grown far beyond what it once declared."""
+_SOLD_CHEAPER_PERCENT: Final = 2
+"""Share of the background that has gone up-market since it declared its ticket."""
 FACILITATOR_ACCEPTORS: Final = 60_000_000
 """Facilitators have card acceptor ids of their own, beyond those of accounts; their sub-merchants share them."""
 LONG_AGO: Final = -(2**31)
@@ -51,17 +59,19 @@ class Population:
         draws: The world's random numbers.
         planted: The planted accounts; their numbers are 0 to len - 1.
         count: Accounts in all.
+        transactions: Transactions in all.
         market, category, acquirer: Places in the tables of markets.py.
         facilitator: Payment facilitator, 0 for none.
         opened_second, closed_second: Life within the world, in seconds from its beginning.
         ticket_minor: Ordinary price.
-        prepaid, cross_border, chargeback: Shares in 1/10,000.
+        habits: How each account trades.
         on_gateway: Whether it uses the big gateway.
     """
 
     draws: Draws
     planted: tuple[Account, ...]
     count: int
+    transactions: int
     market: Compact
     category: Compact
     acquirer: Compact
@@ -69,13 +79,13 @@ class Population:
     opened_second: Compact
     closed_second: Compact
     ticket_minor: Compact
-    prepaid: Compact
-    cross_border: Compact
-    chargeback: Compact
+    habits: Habits
     on_gateway: Compact
 
 
-def populate(draws: Draws, planted: tuple[Account, ...], facilitators: int, count: int) -> Population:
+def populate(
+    draws: Draws, planted: tuple[Account, ...], facilitators: int, count: int, transactions: int
+) -> Population:
     """Give every account its facts.
 
     Args:
@@ -83,10 +93,12 @@ def populate(draws: Draws, planted: tuple[Account, ...], facilitators: int, coun
         planted: Accounts of the stories, numbered from 0.
         facilitators: Payment facilitators of the stories; the background's come after them.
         count: Accounts in all, planted ones included.
+        transactions: Transactions in all; accounts declare volumes that fit them.
     """
     numbers = np.arange(count)
-    market = markets.market_of(draws, numbers)
-    category = markets.category_of(draws, numbers, len(planted), count)
+    market = _pinned([a.country for a in planted], markets.market_place, markets.market_of(draws, numbers))
+    categories = markets.category_of(draws, numbers, len(planted), count)
+    category = _pinned([a.mcc for a in planted], markets.category_place, categories)
     opened, closed = _lives(draws, numbers, planted)
     background_facilitator = facilitators + 1 + draws.below("facilitator", numbers, BACKGROUND_FACILITATORS)
     facilitated = draws.chance("facilitated", numbers, FACILITATED_PERCENT)
@@ -96,6 +108,7 @@ def populate(draws: Draws, planted: tuple[Account, ...], facilitators: int, coun
         draws=draws,
         planted=planted,
         count=count,
+        transactions=transactions,
         market=market.astype(np.int8),
         category=category.astype(np.int8),
         acquirer=_acquirers(draws, numbers, facilitator).astype(np.int8),
@@ -103,9 +116,7 @@ def populate(draws: Draws, planted: tuple[Account, ...], facilitators: int, coun
         opened_second=_seconds(opened, LONG_AGO),
         closed_second=_seconds(closed, FOREVER),
         ticket_minor=_tickets(draws, numbers, market, category).astype(np.int32),
-        prepaid=_shares([a.trade.prepaid_percent for a in planted], 100 + draws.below("prepaid share", numbers, 600)),
-        cross_border=_shares([a.trade.cross_border_percent for a in planted], _cross_border(draws, numbers)),
-        chargeback=_shares([a.trade.chargeback_percent for a in planted], draws.below("chargeback share", numbers, 40)),
+        habits=habits_of(draws, category, planted),
         on_gateway=_planted_first([int(a.on_gateway) for a in planted], gateway.astype(np.int64)).astype(np.int8),
     )
 
@@ -122,8 +133,12 @@ def merchants(world: Population, first: int, last: int) -> pl.DataFrame:
     """Return places first to last - 1 of the merchant file, as tables.MerchantRows."""
     numbers = _numbers_at(world, first, last)
     rows = conform(_ordinary_rows(world, numbers).hstack(_identifiers(world, numbers)), MerchantRows)
-    special = _told(world, numbers, {"declared": pl.List(pl.String)}, lambda account: (account.declared,))
-    return rows.with_columns(website_urls=pl.coalesce(special["declared"], rows["website_urls"]))
+    told = {"declared": pl.List(pl.String), "listings": pl.List(pl.String)}
+    special = _told(world, numbers, told, lambda account: (account.declared, account.listings))
+    return rows.with_columns(
+        website_urls=pl.coalesce(special["declared"], rows["website_urls"]),
+        listing_codes=pl.coalesce(special["listings"], rows["listing_codes"]),
+    )
 
 
 TRUTH_COLUMNS: Final[dict[str, Any]] = {
@@ -159,13 +174,12 @@ def _planted_first(planted: list[int], background: Integers) -> Integers:
     return background
 
 
-def _shares(planted_percent: list[int], background: Integers) -> Compact:
-    return _planted_first([100 * percent for percent in planted_percent], background).astype(np.int16)
-
-
-def _cross_border(draws: Draws, numbers: Integers) -> Integers:
-    """Return shares from 2 to 18 %, most of them near the middle."""
-    return 200 + draws.below("cross border low", numbers, 800) + draws.below("cross border high", numbers, 800)
+def _pinned(said: list[str | None], place_of: Callable[[str], int], anywhere: Integers) -> Integers:
+    """Put planted accounts where their story says; where it says nothing they stay where they are."""
+    for number, value in enumerate(said):
+        if value is not None:
+            anywhere[number] = place_of(value)
+    return anywhere
 
 
 def _acquirers(draws: Draws, numbers: Integers, facilitator: Integers) -> Integers:
@@ -233,8 +247,8 @@ def _ordinary_rows(world: Population, numbers: Integers) -> pl.DataFrame:
     """Return the business facts of accounts, as if none were special."""
     hosts = names.shop_hosts(numbers)
     closed = _days(world, "closed", numbers)
-    average = pl.Series(world.ticket_minor[numbers]).cast(pl.Int64)
-    facts = {
+    average, volume = _declared(world, numbers)
+    facts: dict[str, Any] = {
         "legal_name": names.legal_names(numbers, world.draws.below("form", numbers, 8)),
         "dba_name": names.trading_names(numbers),
         "mcc": pl.Series([c.mcc for c in markets.CATEGORIES]).gather(world.category[numbers]),
@@ -243,12 +257,32 @@ def _ordinary_rows(world: Population, numbers: Integers) -> pl.DataFrame:
         "closed_on": closed,
         "status": pl.Series(["active", "closed"]).gather(closed.is_not_null().cast(pl.UInt32)),
         "website_urls": ("https://" + hosts + "/").reshape((-1, 1)).arr.to_list(),
-        "declared_monthly_volume_minor": average * (20 + world.draws.below("volume", numbers, 400)),
+        "declared_monthly_volume_minor": volume,
         "declared_average_ticket_minor": average,
         "currency": pl.Series([m.currency for m in markets.MARKETS]).gather(world.market[numbers]),
         "natural_person": pl.Series(world.draws.chance("natural person", numbers, 8)),
     }
     return _keys(world, numbers).with_columns(**facts)
+
+
+def _declared(world: Population, numbers: Integers) -> tuple[Integers, Integers]:
+    """Return average ticket and monthly volume as declared: about right, except where a firm has outgrown it."""
+    planted = len(world.planted)
+    each = volumes.rows_per_planted(world.transactions, world.count)
+    background = max(0, world.transactions - planted * each)
+    rows = volumes.monthly_rows(np.maximum(numbers - planted, 0), background, world.count - planted)
+    percent = 80 + world.draws.below("declared volume", numbers, 120)
+    little = world.draws.chance("declares little", numbers, _DECLARES_LITTLE_PERCENT)
+    percent = np.where(little, percent // 4, percent)
+    for place in np.flatnonzero(numbers < planted):
+        account = world.planted[numbers[place]]
+        days = max(30, account.trade.until_day - account.trade.from_day)
+        rows[place] = 100 * 30 * each // days
+        percent[place] = account.declares_percent
+    ticket = 90 + world.draws.below("declared", numbers, 50)
+    cheaper = world.draws.chance("sold cheaper things", numbers, _SOLD_CHEAPER_PERCENT) & (numbers >= planted)
+    average = world.ticket_minor[numbers].astype(np.int64) * np.where(cheaper, ticket * 2 // 5, ticket) // 100
+    return average, average * rows * percent // 10_000
 
 
 def acceptor_ids(facilitator: Compact, numbers: Integers) -> pl.Series:
@@ -288,9 +322,9 @@ def _identifiers(world: Population, numbers: Integers) -> pl.DataFrame:
     ordinary = pl.Series([names.FREE_MAIL]).zip_with(free, names.shop_hosts(numbers))
     mail = mail.zip_with(mail.is_not_null(), ordinary)
     local = names.trading_names(numbers).str.to_lowercase().str.replace_all(" ", ".", literal=True)
-    agents = world.draws.below("agent", numbers, AGENTS)
-    agent = np.where(world.on_gateway[numbers] == 1, 0, 1 + agents)
-    listed = world.draws.below("listed", numbers, 400) == 0
+    listed = world.draws.below("listed", numbers, _LISTED_ONE_IN) == 0
+    listing = np.where(listed, world.draws.below("listing", numbers, len(_LISTINGS)), len(_LISTINGS))
+    codes = pl.Series([[code] for code in _LISTINGS] + [None], dtype=pl.List(pl.String))
     return pl.DataFrame(
         {
             "email": local + "@" + mail,
@@ -299,10 +333,22 @@ def _identifiers(world: Population, numbers: Integers) -> pl.DataFrame:
             "settlement_account_token": names.tokens("acct", holders["settlement_of"]),
             "tax_id_token": names.tokens("tax", holders["tax_of"]),
             "principal_tokens": names.tokens("own", holders["principal_of"]).reshape((-1, 1)).arr.to_list(),
-            "agent_id": "AG" + pl.Series(agent).cast(pl.String).str.zfill(3),
-            "listing_codes": pl.Series([["MATCH-04"], None], dtype=pl.List(pl.String)).gather(1 - listed),
+            "agent_id": _agents(world, numbers),
+            "listing_codes": codes.gather(listing),
         }
     )
+
+
+def _agents(world: Population, numbers: Integers) -> pl.Series:
+    """Return each account's agent: that of its story, of the gateway, any, or null for none."""
+    agents = np.where(world.on_gateway[numbers] == 1, 0, 1 + world.draws.below("agent", numbers, AGENTS))
+    for place in np.flatnonzero(numbers < len(world.planted)):
+        agent = world.planted[numbers[place]].agent
+        agents[place] = _STORY_AGENTS + agent if agent else agents[place]
+    brought = world.draws.chance("brought by an agent", numbers, AGENT_PERCENT)
+    known = pl.Series(brought | (agents == 0) | (agents >= _STORY_AGENTS))
+    ids = "AG" + pl.Series(agents).cast(pl.String).str.zfill(3)
+    return ids.zip_with(known, pl.Series([None], dtype=pl.String))
 
 
 def _holders(world: Population, field: str, numbers: Integers) -> Integers:

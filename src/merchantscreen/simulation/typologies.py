@@ -1,8 +1,9 @@
 """The stories of a simulated world, one small function each, and the table that casts them.
 
 Sellers trade as the typologies of the domain describe: few prices, prepaid cards, cards
-from abroad, young accounts. Innocents look alike in exactly one respect and trade as
-everybody does. What a story leaves unsaid is ordinary (cast.Account).
+from abroad, young accounts (telling.py). Innocents look alike in exactly one respect and
+trade as everybody does. What a story leaves unsaid is ordinary (cast.Account). Stories
+about a single behaviour are in behaviours.py.
 
 A referral that no account answers to is a story as well: about a quarter have none, as in life.
 Source: typologies after section 2 of the domain notes (rows 1 to 9, 15, 20, 24, 27, 32);
@@ -11,13 +12,14 @@ the innocents after its matching hazards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
 
-from merchantscreen.simulation import calendar, names
-from merchantscreen.simulation.cast import HOTLINES, Account, Label, Stage, Trade
+from merchantscreen.simulation import behaviours, calendar, names
+from merchantscreen.simulation.cast import HOTLINES, Label, Stage
 from merchantscreen.simulation.draws import Draws
+from merchantscreen.simulation.telling import Story, home, own_site, page, sell_openly, seller_trade
 from merchantscreen.vocabulary import (
     Classification,
     Commerciality,
@@ -30,61 +32,7 @@ from merchantscreen.vocabulary import (
     SiteType,
 )
 
-PRICE_LISTS: Final = ((2995, 4995, 9995), (1999, 3999), (2500, 5000, 7500), (2900,), (1490, 2990, 5990))
-"""Prices of sellers in minor units: few, and round to the eye."""
 _SELLER, _INNOCENT, _BACKGROUND = Label.SELLER, Label.INNOCENT, Label.BACKGROUND
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """One row of the table of typologies.
-
-    Attributes:
-        name: The typology of its principal accounts in the truth file.
-        plant: Sets it on the stage; the number is its turn, for variety.
-        accounts: Most accounts it needs.
-        referrals: Referrals it needs.
-        every: Told in every n-th round only; rare things stay rare in large worlds.
-    """
-
-    name: str
-    plant: Callable[[Stage, int], None]
-    accounts: int
-    referrals: int = 1
-    every: int = 1
-
-
-def seller_trade(turn: int, **special: Any) -> Trade:
-    """Return how a seller trades; every third has more chargebacks than the schemes allow."""
-    trade = Trade(
-        prices=PRICE_LISTS[turn % len(PRICE_LISTS)],
-        prepaid_percent=55 + 5 * (turn % 4),
-        cross_border_percent=75 + 5 * (turn % 4),
-        chargeback_percent=6 if turn % 3 == 0 else 0,
-        from_day=45,
-    )
-    return replace(trade, **special)
-
-
-def _page(host: str) -> tuple[str, ...]:
-    return (f"https://{host}/",)
-
-
-def _own_site(stage: Stage) -> tuple[str, ...]:
-    """Return the website that the next account would declare anyway: its own clean shop."""
-    return _page(stage.own_host(stage.next_number()))
-
-
-def _sell_openly(stage: Stage, turn: int, domain: str, typology: str, note: str, **special: Any) -> Account:
-    """Plant the plain case that other stories build on: a young account that declares and uses the domain."""
-    facts = {
-        "declared": _page(domain),
-        "requestors": _page(domain),
-        "opened_day": 34 + turn % 9,
-        "on_gateway": turn % 2 == 0,
-        "trade": seller_trade(turn),
-    }
-    return stage.plant(_SELLER, typology, note, **(facts | special))
 
 
 # --------------------------------------------------------------------------- sellers
@@ -96,14 +44,14 @@ def declared_seller(stage: Stage, turn: int) -> None:
     referral = stage.refer(domain)
     special = {"descriptor": domain.upper(), "mail_host": domain} if turn % 2 == 0 else {}
     note = "Declares the flagged domain as its website."
-    _sell_openly(stage, turn, domain, "declared_seller", note, referral_ids=(referral,), **special)
+    sell_openly(stage, turn, domain, "declared_seller", note, referral_ids=(referral,), **special)
 
 
 def undeclared_url(stage: Stage, turn: int) -> None:
     """A clean shop is declared, but most 3-D Secure messages name the flagged domain."""
     domain = stage.flagged_domain()
     referral = stage.refer(domain)
-    clean, flagged = _own_site(stage), _page(f"pay.{domain}" if turn % 2 else domain)
+    clean, flagged = own_site(stage), page(f"pay.{domain}" if turn % 2 else domain)
     stage.plant(
         _SELLER,
         "undeclared_url",
@@ -121,7 +69,7 @@ def sister_account(stage: Stage, turn: int) -> None:
     domain = stage.flagged_domain()
     referral = stage.refer(domain)
     note = "Declares the flagged domain; pays out to the same account as its sister."
-    first = _sell_openly(stage, turn, domain, "sister_account", note, referral_ids=(referral,))
+    first = sell_openly(stage, turn, domain, "sister_account", note, referral_ids=(referral,))
     stage.plant(
         _SELLER,
         "sister_account",
@@ -139,8 +87,17 @@ def successor(stage: Stage, turn: int) -> None:
     referral = stage.refer(domain)
     note = "Declared the flagged domain; closed, and followed by a successor."
     trade = seller_trade(turn, from_day=0, until_day=50)
-    old = _sell_openly(
-        stage, turn, domain, "successor", note, referral_ids=(referral,), opened_day=-60, closed_day=50, trade=trade
+    old = sell_openly(
+        stage,
+        turn,
+        domain,
+        "successor",
+        note,
+        referral_ids=(referral,),
+        country=home(turn),
+        opened_day=-60,
+        closed_day=50,
+        trade=trade,
     )
     stage.plant(
         _SELLER,
@@ -149,6 +106,7 @@ def successor(stage: Stage, turn: int) -> None:
         referral_ids=(referral,),
         tax_of=old.number,
         principal_of=old.number,
+        country=home(turn),
         opened_day=78,
         trade=replace(trade, from_day=79, until_day=calendar.DAYS),
     )
@@ -166,7 +124,7 @@ def moved_domain(stage: Stage, turn: int) -> None:
     }
     referral = stage.refer(old, moved)
     note = "Declares the domain that the referred site moved to."
-    _sell_openly(stage, turn, new, "moved_domain", note, referral_ids=(referral,))
+    sell_openly(stage, turn, new, "moved_domain", note, referral_ids=(referral,))
 
 
 def tld_hop(stage: Stage, turn: int) -> None:
@@ -174,7 +132,7 @@ def tld_hop(stage: Stage, turn: int) -> None:
     label = stage.flagged_label()
     referral = stage.refer(f"{label}.example")
     note = "Declares the name of the flagged domain under another top-level domain."
-    _sell_openly(stage, turn, f"{label}.test", "tld_hop", note, referral_ids=(referral,))
+    sell_openly(stage, turn, f"{label}.test", "tld_hop", note, referral_ids=(referral,))
 
 
 def facilitator_sub_merchant(stage: Stage, turn: int) -> None:
@@ -186,7 +144,7 @@ def facilitator_sub_merchant(stage: Stage, turn: int) -> None:
         "facilitator_sub_merchant",
         "Sub-merchant of a payment facilitator; its payments come from the flagged domain.",
         referral_ids=(referral,),
-        requestors=_own_site(stage) + _page(domain) * 3,
+        requestors=own_site(stage) + page(domain) * 3,
         facilitator=facilitator,
         opened_day=37,
         trade=seller_trade(turn),
@@ -202,7 +160,7 @@ def redirector(stage: Stage, turn: int) -> None:
     link = {"kind": DomainLinkKind.REDIRECT, "domain": target}
     referral = stage.refer(front, site_type=SiteType.REDIRECTOR, domain_links=[link])
     note = "Declares the domain that the referred site redirects to."
-    _sell_openly(stage, turn, target, "redirector", note, referral_ids=(referral,))
+    sell_openly(stage, turn, target, "redirector", note, referral_ids=(referral,))
 
 
 def merchant_id_clue(stage: Stage, turn: int) -> None:
@@ -221,12 +179,13 @@ def merchant_id_clue(stage: Stage, turn: int) -> None:
 
 
 def two_hotlines(stage: Stage, turn: int) -> None:
-    """Two hotlines confirm the same domain independently."""
+    """Two hotlines confirm the same domain independently; within days of it hardly any business is left."""
     domain = stage.flagged_domain()
-    first = stage.refer(domain, hotline=turn % len(HOTLINES))
-    second = stage.refer(domain, hotline=(turn + 1) % len(HOTLINES))
-    note = "Declares a domain that two hotlines confirmed."
-    _sell_openly(stage, turn, domain, "two_hotlines", note, referral_ids=(first, second))
+    first = stage.refer(domain, hotline=turn % len(HOTLINES), received_day=76)
+    second = stage.refer(domain, hotline=(turn + 1) % len(HOTLINES), received_day=77)
+    note = "Declares a domain that two hotlines confirmed; stopped trading within days of it."
+    trade = seller_trade(turn, until_day=82)
+    sell_openly(stage, turn, domain, "two_hotlines", note, referral_ids=(first, second), trade=trade)
 
 
 def shared_host_seller(stage: Stage, turn: int) -> None:
@@ -234,11 +193,11 @@ def shared_host_seller(stage: Stage, turn: int) -> None:
     host = f"{stage.flagged_label()}.{names.FREE_HOST}"
     referral = stage.refer(host, match_scope=MatchScope.HOST, site_type=SiteType.WEBSITE)
     note = "Declares the flagged tenant of a shared host."
-    _sell_openly(stage, turn, host, "shared_host_seller", note, referral_ids=(referral,))
+    sell_openly(stage, turn, host, "shared_host_seller", note, referral_ids=(referral,))
     for _ in range(3):
-        page = _page(f"{stage.own_host(stage.next_number()).partition('.')[0]}.{names.FREE_HOST}")
+        site = page(f"{stage.own_host(stage.next_number()).partition('.')[0]}.{names.FREE_HOST}")
         note = "Another tenant of the same shared host."
-        stage.plant(_INNOCENT, "shared_host_tenant", note, referral_ids=(referral,), declared=page, requestors=page)
+        stage.plant(_INNOCENT, "shared_host_tenant", note, referral_ids=(referral,), declared=site, requestors=site)
 
 
 # --------------------------------------------------------------------------- innocents
@@ -249,7 +208,7 @@ def agency_phone(stage: Stage, turn: int) -> None:
     domain = stage.flagged_domain()
     referral = stage.refer(domain)
     note = "Declares the flagged domain; its telephone is that of a web agency."
-    seller = _sell_openly(stage, turn, domain, "declared_seller", note, referral_ids=(referral,))
+    seller = sell_openly(stage, turn, domain, "declared_seller", note, referral_ids=(referral,))
     for _ in range(8):
         note = "A shop with the telephone of the same web agency."
         stage.plant(_INNOCENT, "agency_phone", note, referral_ids=(referral,), phone_of=seller.number)
@@ -260,7 +219,7 @@ def same_descriptor(stage: Stage, turn: int) -> None:
     domain = stage.flagged_domain()
     referral = stage.refer(domain)
     note = "Declares the flagged domain; its descriptor is also that of an honest shop."
-    seller = _sell_openly(stage, turn, domain, "declared_seller", note, referral_ids=(referral,))
+    seller = sell_openly(stage, turn, domain, "declared_seller", note, referral_ids=(referral,))
     note = "An honest shop whose descriptor coincides with a seller's."
     descriptor = stage.descriptor(seller.number)
     stage.plant(_INNOCENT, "same_descriptor", note, referral_ids=(referral,), descriptor=descriptor)
@@ -271,10 +230,10 @@ def hub(stage: Stage, turn: int) -> None:
     domain = stage.flagged_domain()
     referral = stage.refer(domain)
     note = "Declares the flagged domain; uses the gateway that much of the world uses."
-    _sell_openly(stage, turn, domain, "declared_seller", note, referral_ids=(referral,), on_gateway=True)
+    sell_openly(stage, turn, domain, "declared_seller", note, referral_ids=(referral,), on_gateway=True)
     for _ in range(3):
         note = "Shares gateway, network address, agent and payment page with a seller and with much of the world."
-        pages = _own_site(stage) + _page(names.PAYMENT_PAGE)
+        pages = own_site(stage) + page(names.PAYMENT_PAGE)
         stage.plant(_INNOCENT, "hub", note, referral_ids=(referral,), requestors=pages, on_gateway=True)
 
 
@@ -297,14 +256,14 @@ def reregistered_domain(stage: Stage, _turn: int) -> None:
         valid_from=calendar.moment(-870),
         valid_until=calendar.moment(-500),
     )
-    page, note = _page(domain), "Registered the domain long after the referral expired."
+    site, note = page(domain), "Registered the domain long after the referral expired."
     stage.plant(
         _INNOCENT,
         "reregistered_domain",
         note,
         referral_ids=(referral,),
-        declared=page,
-        requestors=page,
+        declared=site,
+        requestors=site,
         opened_day=-200,
     )
 
@@ -314,15 +273,15 @@ def shared_marketplace(stage: Stage, _turn: int) -> None:
     domain = stage.flagged_domain()
     referral = stage.refer(domain, domain_dedicated=Dedicated.NO, payment_methods=[PaymentMethod.NOT_DETERMINED])
     for place in range(2):
-        page = (f"https://{domain}/shops/{stage.next_number()}",)
+        site = (f"https://{domain}/shops/{stage.next_number()}",)
         note = "Sells on a marketplace that is not dedicated to the referred purpose."
         stage.plant(
             _INNOCENT,
             "shared_marketplace",
             note,
             referral_ids=(referral,),
-            declared=page,
-            requestors=page if place else None,
+            declared=site,
+            requestors=site if place else None,
         )
 
 
@@ -332,7 +291,7 @@ def same_payment_page(stage: Stage, _turn: int) -> None:
     link = {"kind": DomainLinkKind.SHARED_PAYMENT_PAGE, "domain": shared}
     referral = stage.refer(stage.flagged_domain(), domain_links=[link])
     note = "Declares a domain whose payment page the referred site uses too."
-    stage.plant(_INNOCENT, "same_payment_page", note, referral_ids=(referral,), declared=_page(shared))
+    stage.plant(_INNOCENT, "same_payment_page", note, referral_ids=(referral,), declared=page(shared))
 
 
 def unconfirmed_referral(stage: Stage, _turn: int) -> None:
@@ -349,7 +308,7 @@ def unconfirmed_referral(stage: Stage, _turn: int) -> None:
         legal_basis="awaiting assessment",
     )
     note = "Declares a domain that no hotline has confirmed."
-    stage.plant(_INNOCENT, "unconfirmed_referral", note, referral_ids=(referral,), declared=_page(domain))
+    stage.plant(_INNOCENT, "unconfirmed_referral", note, referral_ids=(referral,), declared=page(domain))
 
 
 def retracted_referral(stage: Stage, _turn: int) -> None:
@@ -363,7 +322,7 @@ def retracted_referral(stage: Stage, _turn: int) -> None:
     }
     referral = stage.refer(domain, event)
     note = "Declares a domain whose referral was retracted."
-    stage.plant(_INNOCENT, "retracted_referral", note, referral_ids=(referral,), declared=_page(domain))
+    stage.plant(_INNOCENT, "retracted_referral", note, referral_ids=(referral,), declared=page(domain))
 
 
 # --------------------------------------------------------------------------- neither
@@ -379,21 +338,21 @@ def disputed_referral(stage: Stage, _turn: int) -> None:
     }
     referral = stage.refer(domain, event)
     note = "Declares a domain whose referral is disputed."
-    stage.plant(_BACKGROUND, "disputed_referral", note, referral_ids=(referral,), declared=_page(domain))
+    stage.plant(_BACKGROUND, "disputed_referral", note, referral_ids=(referral,), declared=page(domain))
 
 
 def law_enforcement_hold(stage: Stage, turn: int) -> None:
     """The police ask for silence: the account belongs in the sealed queue and nowhere else."""
     domain = stage.flagged_domain()
     referral = stage.refer(domain, le_hold=True)
-    page, note = _page(domain), "Declares a domain under a law-enforcement hold; to be seen in the sealed queue only."
+    site, note = page(domain), "Declares a domain under a law-enforcement hold; to be seen in the sealed queue only."
     stage.plant(
         _BACKGROUND,
         "law_enforcement_hold",
         note,
         referral_ids=(referral,),
-        declared=page,
-        requestors=page,
+        declared=site,
+        requestors=site,
         opened_day=40,
         trade=seller_trade(turn),
     )
@@ -422,6 +381,14 @@ STORIES: Final[tuple[Story, ...]] = (
     Story("redirector", redirector, accounts=1),
     Story("merchant_id_clue", merchant_id_clue, accounts=1),
     Story("two_hotlines", two_hotlines, accounts=1, referrals=2, every=2),
+    Story("standby_accounts", behaviours.standby_accounts, accounts=6, every=2),
+    Story("dormant_account", behaviours.dormant_account, accounts=2),
+    Story("drift_after_opening", behaviours.drift_after_opening, accounts=1),
+    Story("card_testing", behaviours.card_testing, accounts=1, every=2),
+    Story("renamed_after_referral", behaviours.renamed_after_referral, accounts=1),
+    Story("listed_sibling", behaviours.listed_sibling, accounts=3, every=2),
+    Story("miscoded_account", behaviours.miscoded_account, accounts=2),
+    Story("facilitator_cluster", behaviours.facilitator_cluster, accounts=6, every=4),
     Story("shared_host_seller", shared_host_seller, accounts=4, every=2),
     Story("agency_phone", agency_phone, accounts=9, every=4),
     Story("same_descriptor", same_descriptor, accounts=2, every=2),
