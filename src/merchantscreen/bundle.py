@@ -40,21 +40,26 @@ from merchantscreen.outputs.files import Written, read_regular, sync_folder, wri
 from merchantscreen.outputs.jsonlines import json_lines, read_json_lines
 from merchantscreen.outputs.parquet import parquet_bytes
 from merchantscreen.outputs.problems import PROBLEMS
+from merchantscreen.policy.locking import approval_of
 from merchantscreen.policy.model import EvidenceModel, Policy
 from merchantscreen.records import SourceFile
 from merchantscreen.screening import ScreenResult
 from merchantscreen.tables import (
+    AccountFacts,
     AccountLinks,
     BlindSpots,
     Breadths,
     Contributions,
     Degrees,
+    ExceptionResults,
     FlaggedDomains,
     Ledger,
     LinkDegrees,
+    PolicyFiles,
     Ranking,
     Rejects,
     RuleResults,
+    Skew,
     conform,
     empty,
 )
@@ -82,6 +87,11 @@ PARTS: Final = (
     Part("links", AccountLinks, ("jsonl",)),
     Part("domains", FlaggedDomains, ("jsonl",)),
     Part("rules", RuleResults, ("jsonl",)),
+    Part("facts", AccountFacts, ("jsonl",)),
+    Part("shadow", RuleResults, ("jsonl",)),
+    Part("exceptions", ExceptionResults, ("jsonl",)),
+    Part("skew", Skew, ("jsonl",)),
+    Part("policy", PolicyFiles, ("jsonl",)),
     Part("rejects", Rejects, ("csv",)),
     Part("blind_spots", BlindSpots, ("jsonl",)),
     Part("sealed", Ranking, ("jsonl",)),
@@ -135,6 +145,11 @@ class Bundle:
     links: pl.DataFrame
     domains: pl.DataFrame
     rules: pl.DataFrame
+    facts: pl.DataFrame
+    shadow: pl.DataFrame
+    exceptions: pl.DataFrame
+    skew: pl.DataFrame
+    policy: pl.DataFrame
     blind_spots: pl.DataFrame
     sealed: pl.DataFrame
 
@@ -275,13 +290,33 @@ def compile_manifest(facts: RunFacts, result: ScreenResult, outputs: dict[str, m
         model=_model_numbers(facts.policy.evidence),
         inputs=m.input_files(facts.sources),
         totals=m.totals(facts.sources),
-        policy=m.PolicyDigests(digest=facts.policy.digest, files=dict(facts.policy.file_digests)),
+        policy=_policy_facts(facts.policy, facts.as_of),
         pseudonym_key_id=facts.pseudonym_key_id,
         frozen_tables={name: _frozen(getattr(result, name), table) for name, table in FROZEN.items()},
         counts=dict(result.counts),
         tiers=tiers,
         sealed_count=result.sealed.height,
         outputs=outputs,
+    )
+
+
+def _policy_facts(policy: Policy, as_of: datetime) -> m.PolicyFacts:
+    """State which policy was at work, whether anybody approved it, and what of it was out of its time."""
+    status = approval_of(policy)
+    day = as_of.date()
+    return m.PolicyFacts(
+        digest=policy.digest,
+        files=policy.file_digests,
+        approval=m.Approval(
+            state=status.state,
+            approver=status.approver,
+            approved_at=status.approved_at,
+            statement=status.statement,
+            lock_sha256=status.lock_sha256,
+            reasons=[str(problem) for problem in status.reasons],
+        ),
+        review_overdue=[name for name, document in policy.documents.items() if document.review_by < day],
+        not_yet_effective=[name for name, document in policy.documents.items() if document.effective_from > day],
     )
 
 

@@ -21,9 +21,10 @@ from math import isqrt
 import polars as pl
 
 from merchantscreen import nano
+from merchantscreen.policy.evaluation import counted_hits
 from merchantscreen.policy.model import EvidenceModel
 from merchantscreen.tables import Contributions, Ledger, conform, empty
-from merchantscreen.vocabulary import EvidenceFamily, HostMatch, RuleOutcome, RuleRole
+from merchantscreen.vocabulary import EvidenceFamily, HostMatch, RuleRole
 
 LISTED_CONTRIBUTORS = 10
 TYPOLOGY = "typology"
@@ -108,31 +109,24 @@ def mean_risk(carried: pl.DataFrame, account_count: int) -> int:
     return int(total.select(nano.half_even_ratio(pl.col("risk_nano"), pl.lit(max(1, account_count)))).item())
 
 
-def add_typology(
-    assessment: Assessment, results: pl.DataFrame, severities: dict[str, str], model: EvidenceModel
-) -> Assessment:
+def add_typology(assessment: Assessment, decided: pl.DataFrame, model: EvidenceModel) -> Assessment:
     """Add hits of rank rules as items with their own cap, for accounts that hold a link already.
 
     Args:
         assessment: Links and identifiers, assessed.
-        results: tables.RuleResults.
-        severities: Severity of each rule that may rank, by rule id; drafts are left out.
+        decided: tables.RuleOutcomes, drafts left out; hits that an exception sets aside are no items.
         model: The numbers of rules/evidence.yml.
     """
     final = assessment.ledger.filter(pl.col("round") == assessment.final_round)
-    hits = results.filter(
-        (pl.col("outcome") == RuleOutcome.HIT) & (pl.col("role") == RuleRole.RANK),
-        pl.col("rule_id").is_in(sorted(severities)),
-    )
+    hits = decided.filter(counted_hits() & (pl.col("role") == RuleRole.RANK))
     linked = hits.join(final.select("subject").unique(), left_on="account_id", right_on="subject", how="semi")
     strengths = {str(level): strength for level, strength in model.typology_strength_nano.items()}
-    strength = pl.col("rule_id").replace_strict(severities, return_dtype=pl.String, default=None)
     items = linked.select(
         subject="account_id",
         family=pl.lit(EvidenceFamily.TYPOLOGY.value),
         kind=pl.lit(TYPOLOGY),
         counterpart="rule_id",
-        weight_nano=strength.replace_strict(strengths, return_dtype=pl.Int64, default=None),
+        weight_nano=pl.col("severity").replace_strict(strengths, return_dtype=pl.Int64, default=None),
         reliability_nano=pl.lit(nano.NANO),
         referral_ids=pl.lit([], dtype=pl.List(pl.String)),
         contributors=pl.lit([], dtype=pl.List(pl.String)),

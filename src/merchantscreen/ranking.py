@@ -19,6 +19,7 @@ from merchantscreen import nano
 from merchantscreen.domains import defang
 from merchantscreen.evidence import Assessment, totals
 from merchantscreen.identifiers import BY_NAME, kinds_of
+from merchantscreen.policy.evaluation import counted_hits
 from merchantscreen.policy.model import EvidenceModel, TierCondition
 from merchantscreen.tables import Ranking, conform
 from merchantscreen.vocabulary import (
@@ -37,6 +38,9 @@ from merchantscreen.vocabulary import (
 TIE_BREAKERS: Final = ("direct_kind_count", "rule_hit_count", "hotline_count")
 """Declared order inside equal tier and points, each descending; the account id never decides."""
 
+BEHAVIOUR: Final = ("transaction-pattern", "network-and-time")
+"""Typologies that say what an account does; the others say what it is."""
+
 _TIER_ORDER: Final = {tier.value: place for place, tier in enumerate(Tier)}
 _NO_TEXTS: Final = pl.lit([], dtype=pl.List(pl.String))
 
@@ -49,7 +53,7 @@ class Evidence:
         assessment: The ledger, typology items included.
         domains: tables.FlaggedDomains.
         account_links: tables.AccountLinks, rows outside the window included.
-        results: tables.RuleResults.
+        results: tables.RuleOutcomes of the rules in use, drafts left out.
         accounts: tables.Accounts of the neighbourhood.
     """
 
@@ -82,7 +86,9 @@ def rank(evidence: Evidence, tiers: Sequence[TierCondition], model: EvidenceMode
         .join(_hops(evidence.assessment), on="account_id", how="left")
         .join(evidence.accounts, on="account_id", how="left")
     )
-    lists = ("referral_ids", "hotlines", "rule_hits", "not_evaluated", "counter_evidence")
+    lists = (
+        "referral_ids", "hotlines", "gate_hits", "rule_hits", "excepted_hits", "not_evaluated", "counter_evidence",
+    )  # fmt: skip
     filled = described.with_columns(
         *(pl.col(name).fill_null(_NO_TEXTS) for name in lists),
         pl.col("hops").fill_null(1),
@@ -165,9 +171,14 @@ def _shared_facts(final: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rule_facts(results: pl.DataFrame) -> pl.DataFrame:
-    counts = (pl.col("role") == RuleRole.RANK) & (pl.col("outcome") == RuleOutcome.HIT)
+    ranks = (pl.col("role") == RuleRole.RANK) & counted_hits()
+    counts = {
+        "rule_hit_count": ranks,
+        "behaviour_hit_count": ranks & pl.col("typology").is_in(BEHAVIOUR),
+        "gate_hit_count": (pl.col("role") == RuleRole.GATE) & counted_hits(),
+    }
     return results.group_by("account_id").agg(
-        rule_hit_count=counts.sum().cast(pl.Int64),
+        **{name: which.sum().cast(pl.Int64) for name, which in counts.items()},
         not_evaluated_count=(pl.col("outcome") == RuleOutcome.NOT_EVALUATED).sum().cast(pl.Int64),
     )
 
@@ -283,9 +294,11 @@ def _strongest(evidence: Evidence) -> pl.DataFrame:
 
 
 def _rule_lists(results: pl.DataFrame) -> pl.DataFrame:
-    ids = pl.col("rule_id")
+    ids, is_gate = pl.col("rule_id"), pl.col("role") == RuleRole.GATE
     return results.group_by("account_id").agg(
-        rule_hits=ids.filter(pl.col("outcome") == RuleOutcome.HIT).sort(),
+        gate_hits=ids.filter(counted_hits() & is_gate).sort(),
+        rule_hits=ids.filter(counted_hits() & ~is_gate).sort(),
+        excepted_hits=ids.filter(pl.col("exception_id").is_not_null()).sort(),
         not_evaluated=ids.filter(pl.col("outcome") == RuleOutcome.NOT_EVALUATED).sort(),
     )
 

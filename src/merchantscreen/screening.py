@@ -10,6 +10,7 @@ did not exist, and only where there are any it runs a second time for the sealed
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,29 +18,34 @@ from datetime import datetime
 import narwhals.stable.v2 as nw
 import polars as pl
 
-from merchantscreen import blindspots, features
+from merchantscreen import blindspots
 from merchantscreen.engines import Engine, Frame
 from merchantscreen.evidence import Assessment, Links, add_typology, assess, direct_risk, mean_risk
-from merchantscreen.identifiers import kinds_of
 from merchantscreen.intake import Intake
 from merchantscreen.links import FlaggedNames, count_links, find_links
+from merchantscreen.measuring import Data, measure
 from merchantscreen.neighbourhood import Neighbourhood, cut
-from merchantscreen.policy.evaluation import evaluate_rules
-from merchantscreen.policy.model import Policy, Rule
+from merchantscreen.policy import exceptions
+from merchantscreen.policy.evaluation import decide, describe, in_use
+from merchantscreen.policy.locking import approval_of
+from merchantscreen.policy.model import Policy
 from merchantscreen.ranking import Evidence, rank
+from merchantscreen.ranking import facts as stated_facts
 from merchantscreen.records import Progress, Silent
 from merchantscreen.referrals.flagging import Flagged
+from merchantscreen.skew import skew
 from merchantscreen.tables import (
+    AccountFacts,
     AccountLinks,
     BlindSpots,
     Breadths,
     Degrees,
     Holdings,
-    RuleResults,
+    PolicyFiles,
     conform,
     empty,
 )
-from merchantscreen.vocabulary import RuleStatus, Specificity, Tier
+from merchantscreen.vocabulary import RuleStatus, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,11 @@ class ScreenResult:
         contributions: tables.Contributions.
         links: tables.AccountLinks of ranked accounts, counter-evidence included.
         rules: tables.RuleResults of ranked accounts.
+        shadow: tables.RuleResults of rules in draft, for the same accounts; nothing rests on them.
+        facts: tables.AccountFacts of ranked accounts: what their tiers were decided on.
+        exceptions: tables.ExceptionResults: what became of every exception.
+        skew: tables.Skew: where cases fall, beside where accounts are.
+        policy: tables.PolicyFiles: the rule folder that was at work.
         blind_spots: tables.BlindSpots.
         sealed: tables.Ranking rows, weighed with referrals under a hold, of accounts that concern these.
         degrees: tables.Degrees, frozen.
@@ -66,6 +77,11 @@ class ScreenResult:
     contributions: pl.DataFrame
     links: pl.DataFrame
     rules: pl.DataFrame
+    shadow: pl.DataFrame
+    facts: pl.DataFrame
+    exceptions: pl.DataFrame
+    skew: pl.DataFrame
+    policy: pl.DataFrame
     blind_spots: pl.DataFrame
     sealed: pl.DataFrame
     degrees: pl.DataFrame
@@ -94,9 +110,12 @@ class _Screened:
 
     links: Links
     around: Neighbourhood
-    results: pl.DataFrame
+    features: pl.DataFrame
+    decided: pl.DataFrame
+    exceptions: pl.DataFrame
     assessment: Assessment
     ranking: pl.DataFrame
+    facts: pl.DataFrame
     mean_risk_nano: int
 
 
@@ -126,10 +145,11 @@ def screen(
     screened = _screen(job, open_to_all)
     sealed = _sealed(job, flagged, screened.ranking)
     job.tell.stage("listing what could not be tested")
-    unseen = blindspots.find(engine, engine.scan(intake.transaction_files), job.accounts, screened.results, as_of)
+    counted = screened.decided.filter(pl.col("status") == RuleStatus.ACTIVE)
+    unseen = blindspots.find(engine, engine.scan(intake.transaction_files), job.accounts, counted, as_of)
     unsearched = blindspots.without_link_data(intake.present, open_to_all.domains.height)
     spots = pl.concat([intake.blind_spots, flagged.blind_spots, unsearched, *unseen])
-    return _result(screened, sealed, spots, intake)
+    return _result(job, screened, sealed, spots, intake)
 
 
 # --------------------------------------------------------------------------- the method
@@ -146,14 +166,25 @@ def _screen(job: _Job, flagged: Flagged) -> _Screened:
     job.tell.stage("cutting out the neighbourhood")
     around = cut(job.engine, job.transactions, job.declared, carried, model)
     job.tell.stage("measuring the accounts in it")
-    near, results = _measure(job, around, found)
+    near, features = _measure(job, around, found, flagged)
     job.tell.stage("weighing the evidence")
+    targeted = _exception_targets(job, features.get_column("account_id"), around)
+    decided = decide(in_use(job.policy.rules), features, targeted)
+    counted = decided.filter(pl.col("status") == RuleStatus.ACTIVE)
     links = replace(direct, holdings=around.holdings, degrees=around.degrees, breadths=around.breadths)
-    severities = {rule.id: str(rule.severity) for rule in _active(job.policy)}
-    assessment = add_typology(assess(links, model), results, severities, model)
-    evidence = Evidence(assessment, flagged.domains, found, results, near)
-    mean = mean_risk(carried, job.accounts.height)
-    return _Screened(links, around, results, assessment, rank(evidence, job.policy.tiers, model), mean)
+    assessment = add_typology(assess(links, model), counted, model)
+    evidence = Evidence(assessment, flagged.domains, found, counted, near)
+    return _Screened(
+        links=links,
+        around=around,
+        features=features,
+        decided=decided,
+        exceptions=exceptions.results(job.policy.exceptions, targeted, counted, job.as_of.date()),
+        assessment=assessment,
+        ranking=rank(evidence, job.policy.tiers, model),
+        facts=stated_facts(evidence),
+        mean_risk_nano=mean_risk(carried, job.accounts.height),
+    )
 
 
 def _without_held(flagged: Flagged) -> Flagged:
@@ -203,61 +234,69 @@ def _unshared(flagged: Flagged, found: pl.DataFrame) -> Links:
     )
 
 
-def _active(policy: Policy) -> tuple[Rule, ...]:
-    return tuple(rule for rule in policy.rules if rule.status is RuleStatus.ACTIVE)
+def _exception_targets(job: _Job, accounts: pl.Series, around: Neighbourhood) -> pl.DataFrame:
+    """Find the accounts near a flagged domain that exceptions are about."""
+    valid = exceptions.in_force(job.policy.exceptions, job.as_of.date())
+    named = exceptions.wanted_identifiers(valid)
+    declared = job.engine.collect(job.declared.join(job.engine.load(named), on=["kind", "value"], how="semi"))
+    seen = around.holdings.join(named, on=["kind", "value"], how="semi")
+    columns = ["kind", "value", "account_id"]
+    return exceptions.targets(valid, accounts, pl.concat([declared.select(columns), seen.select(columns)]).unique())
 
 
-def _measure(job: _Job, around: Neighbourhood, links: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Measure the features of the neighbourhood and its peers, and evaluate the rules on them.
+def _measure(
+    job: _Job, around: Neighbourhood, links: pl.DataFrame, flagged: Flagged
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Measure the accounts of the neighbourhood and their peers.
 
     Returns:
-        tables.Accounts of the neighbourhood and tables.RuleResults.
+        tables.Accounts of the neighbourhood, and account_id with one column per feature.
     """
-    model = job.policy.evidence
-    ids = pl.concat([around.accounts["account_id"], links["account_id"]]).unique().sort()
-    wanted = pl.DataFrame({"account_id": ids})
-    own = job.accounts.join(wanted, on="account_id", how="semi")
-    peers = features.peer_sample(job.accounts, own["mcc"].drop_nulls().unique(), model.peer_sample_count)
-    declared = _declared_around(job.engine, job.declared, wanted)
-    to_measure = pl.concat([wanted, peers.rename("account_id").to_frame()]).unique()
-    stages = features.aggregates(job.transactions, job.engine.load(to_measure), job.as_of)
-    measured = {name: job.engine.collect(stage) for name, stage in stages.items()}
-    everyone = pl.concat([to_measure, declared.select("account_id")]).unique()
-    known = job.accounts.join(everyone, on="account_id", how="semi")
-    caution = frozenset(entry.host for entry in job.policy.caution_hosts)
-    table = features.assemble(measured, known, declared, job.as_of, model, caution_hosts=caution)
-    return own, evaluate_rules(_active(job.policy), wanted.join(table, on="account_id", how="left"))
+    data = Data(job.engine, job.transactions, job.declared, job.accounts)
+    measured = measure(data, links, flagged, around, job.policy, job.as_of)
+    return measured.accounts, measured.features
 
 
-def _declared_around(engine: Engine, declared: Frame, wanted: pl.DataFrame) -> pl.DataFrame:
-    """Fetch what accounts declare, and every holder of their hard identifiers: their siblings."""
-    own = engine.collect(declared.join(engine.load(wanted), on="account_id", how="semi"))
-    hard = own.filter(pl.col("kind").is_in(list(kinds_of(Specificity.HARD)))).select("kind", "value").unique()
-    siblings = engine.collect(declared.join(engine.load(hard), on=["kind", "value"], how="semi"))
-    return pl.concat([own, siblings]).unique().sort("kind", "value", "account_id")
-
-
-def _result(screened: _Screened, sealed: pl.DataFrame, spots: pl.DataFrame, intake: Intake) -> ScreenResult:
+def _result(job: _Job, screened: _Screened, sealed: pl.DataFrame, spots: pl.DataFrame, intake: Intake) -> ScreenResult:
     """Put everything into final order and count what was looked at."""
-    ranking, all_links = screened.ranking, screened.links
+    state = pl.lit(approval_of(job.policy).state.value).alias("policy_state")
+    ranking, all_links = screened.ranking.with_columns(state), screened.links
     ranked = ranking.select("account_id")
     links = all_links.account_links.join(ranked, on="account_id", how="semi")
     ledger = _without_idle_domains(screened.assessment.ledger, links)
-    rules = screened.results.join(ranked, on="account_id", how="semi")
+    told = _told(job.policy, screened, ranked)
+    is_draft = pl.col("status") == RuleStatus.DRAFT
     return ScreenResult(
         ranking=ranking,
         ledger=ledger,
         contributions=screened.assessment.contributions,
         links=conform(links, AccountLinks).sort("account_id", "domain", "kind", "in_window"),
-        rules=conform(rules, RuleResults).sort("account_id", "rule_id"),
+        rules=told.filter(~is_draft),
+        shadow=told.filter(is_draft),
+        facts=conform(screened.facts.join(ranked, on="account_id", how="semi"), AccountFacts).sort("account_id"),
+        exceptions=screened.exceptions,
+        skew=skew(job.accounts, ranking),
+        policy=_policy_files(job.policy),
         blind_spots=conform(spots, BlindSpots).sort("kind", "subject", "detail", "count"),
-        sealed=sealed,
+        sealed=sealed.with_columns(state),
         degrees=screened.around.degrees,
         breadths=screened.around.breadths,
         link_degrees=all_links.link_degrees,
         domains=_touched(all_links.domains, links, ledger),
         counts=_counts(screened, intake),
     )
+
+
+def _told(policy: Policy, screened: _Screened, ranked: pl.DataFrame) -> pl.DataFrame:
+    """Write out the outcomes of ranked accounts: the ones that somebody will read."""
+    decided = screened.decided.join(ranked, on="account_id", how="semi")
+    return describe(in_use(policy.rules), decided, screened.features)
+
+
+def _policy_files(policy: Policy) -> pl.DataFrame:
+    """Keep the rule folder as it was at work, so that a run explains itself and can be run again."""
+    rows = [(name, hashlib.sha256(data).hexdigest(), data.decode("utf-8")) for name, data in policy.files.items()]
+    return pl.DataFrame(rows, schema=empty(PolicyFiles).schema, orient="row").sort("name")
 
 
 def _touched(domains: pl.DataFrame, links: pl.DataFrame, ledger: pl.DataFrame) -> pl.DataFrame:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Any
 
 import dataframely as dy
 import polars as pl
 
 from merchantscreen.bundle import RunFacts
-from merchantscreen.policy.model import EvidenceModel, Policy
+from merchantscreen.policy.loading import load_policy
+from merchantscreen.policy.model import Document, EvidenceModel
 from merchantscreen.records import SourceFile
 from merchantscreen.screening import ScreenResult
 from merchantscreen.tables import (
+    AccountFacts,
     AccountLinks,
     BlindSpots,
     Breadths,
     Contributions,
     Degrees,
+    ExceptionResults,
     FlaggedDomains,
     Ledger,
     LinkDegrees,
+    PolicyFiles,
     Ranking,
     Rejects,
     RuleResults,
+    Skew,
     empty,
     schema_of,
 )
@@ -31,6 +37,7 @@ from merchantscreen.tables import (
 AS_OF = datetime(2026, 11, 1)
 SEEN_AT = datetime(2026, 9, 1, 12, 30, 0, 250)
 NANO = 1_000_000_000
+_TRUTHS = frozenset({"clue_merchant_id", "direct_forgeable", "disputed", "expired"})
 
 
 def frame(table: type[dy.Schema], rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -45,8 +52,8 @@ def _ranked(rank: int, account: str, tier: str, points: int, score: float, **mor
         "rank": rank, "tier": tier, "tied_with": 0, "account_id": account, "acquirer_id": acquirer,
         "card_acceptor_id": acceptor, "mcc": "5732", "country": "NL", "points": points / NANO, "score": score,
         "points_nano": points, "tier_reason": "direct-dedicated: declares a confirmed domain", "hops": 1,
-        "referral_ids": ["R-1"], "hotlines": ["hotline-a"], "assurance": "unsigned", "rule_hits": [],
-        "not_evaluated": [], "counter_evidence": ["single_hotline"],
+        "referral_ids": ["R-1"], "hotlines": ["hotline-a"], "assurance": "unsigned", "gate_hits": [], "rule_hits": [],
+        "excepted_hits": [], "policy_state": "unapproved", "not_evaluated": [], "counter_evidence": ["single_hotline"],
     } | more  # fmt: skip
 
 
@@ -117,14 +124,42 @@ DOMAINS = frame(FlaggedDomains, [
 
 RULES = frame(RuleResults, [
     {"account_id": "400001/M1", "rule_id": "new-account", "rule_version": "1.0.0", "role": "context",
-     "severity": "low", "outcome": "hit", "observed": '{"account_age_days":12}', "missing": [],
+     "status": "active", "typology": "account-profile", "severity": "low",
+     "outcome": "hit", "observed": '{"account_age_days":12}', "missing": [],
      "reason": "The account is 12 days old."},
     {"account_id": "400001/M2", "rule_id": "prepaid-share", "rule_version": "1.0.0", "role": "rank",
-     "severity": "medium", "outcome": "not_evaluated", "observed": '{"prepaid_share":null}',
+     "status": "active", "typology": "transaction-pattern", "severity": "medium",
+     "outcome": "not_evaluated", "observed": '{"prepaid_share":null}',
      "missing": ["prepaid_share"], "reason": ""},
     {"account_id": "400001/M2", "rule_id": "new-account", "rule_version": "1.0.0", "role": "context",
-     "severity": "low", "outcome": "no_hit", "observed": '{"account_age_days":900}', "missing": [], "reason": ""},
+     "status": "active", "typology": "account-profile", "severity": "low",
+     "outcome": "no_hit", "observed": '{"account_age_days":900}', "missing": [], "reason": ""},
 ])  # fmt: skip
+
+SHADOW = frame(RuleResults, [
+    {"account_id": "400001/M2", "rule_id": "payer-night", "rule_version": "0.1.0", "role": "rank",
+     "status": "draft", "typology": "transaction-pattern", "severity": "low", "outcome": "hit",
+     "observed": '{"night_share":0.5}', "missing": [], "reason": "50.0 % at night."},
+])  # fmt: skip
+
+EXCEPTIONS = frame(ExceptionResults, [
+    {"exception_id": "two-acquirers", "state": "unused", "rule_ids": ["processor-change"], "subject": "400001/M1",
+     "account_count": 1, "hit_count": 0, "owner": "desk", "reason": "Known.", "effective_from": AS_OF.date(),
+     "expires_on": AS_OF.date()},
+])  # fmt: skip
+
+SKEW = frame(Skew, [
+    {"dimension": "mcc", "value": "5732", "account_count": 10, "case_count": 3, "account_share_nano": 25_000_000,
+     "case_share_nano": NANO, "expected_count_nano": 75_000_000, "lift_nano": 40 * NANO},
+])  # fmt: skip
+
+FACTS = frame(AccountFacts, [
+    {name: False if name in _TRUTHS else 0 for name in schema_of(AccountFacts)}
+    | {"account_id": row["account_id"], "assurance": "unsigned"}
+    for row in RANKING.iter_rows(named=True)
+])
+
+POLICY_FILES = frame(PolicyFiles, [{"name": "evidence.yml", "sha256": "e" * 64, "text": "version: 1.0.0\n"}])
 
 BLIND_SPOTS = frame(BlindSpots, [
     {"kind": "column_absent", "subject": "transactions.card_product", "count": 1, "detail": "not given"},
@@ -144,6 +179,11 @@ RESULT = ScreenResult(
     contributions=CONTRIBUTIONS,
     links=LINKS,
     rules=RULES,
+    shadow=SHADOW,
+    facts=FACTS,
+    exceptions=EXCEPTIONS,
+    skew=SKEW,
+    policy=POLICY_FILES,
     blind_spots=BLIND_SPOTS,
     sealed=empty(Ranking),
     degrees=frame(Degrees, [{"kind": "ip", "value": "ip-1", "holder_count": 400}]),
@@ -161,7 +201,11 @@ MODEL = EvidenceModel(
     peer_scale_floor_nano=10_000_000, hub_holder_count=10_000, sibling_opening_days=365,
 )  # fmt: skip
 
-POLICY = Policy(MODEL, (), (), (), frozenset(), "d" * 64, {"evidence.yml": "e" * 64})
+DOCUMENT = Document(
+    "evidence.yml", "1.0.0", "rule desk", None, date(2026, 1, 1), date(2027, 1, 1), {}, "c" * 64, "e" * 64
+)
+
+POLICY = replace(load_policy(), evidence=MODEL, rules=(), documents={"evidence.yml": DOCUMENT}, digest="d" * 64)
 
 SOURCES = (
     SourceFile("transactions", "transactions.csv", 1000, "c" * 64, 9000, 9000, 0),

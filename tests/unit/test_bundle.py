@@ -28,7 +28,7 @@ from merchantscreen.tables import AccountLinks, Ranking, schema_of
 FILES = {
     "ranking.csv", "ranking.jsonl", "ranking.parquet", "ledger.jsonl", "ledger.parquet", "contributions.jsonl",
     "contributions.parquet", "domains.jsonl", "links.jsonl", "rules.jsonl", "rejects.csv", "blind_spots.jsonl",
-    "manifest.json",
+    "facts.jsonl", "shadow.jsonl", "exceptions.jsonl", "skew.jsonl", "policy.jsonl", "manifest.json",
 }  # fmt: skip
 
 
@@ -136,10 +136,10 @@ def test_the_manifest_states_what_was_read_and_written(run: Path) -> None:
     content = (run / "manifest.json").read_bytes()
     manifest = json.loads(content)
     assert content == rfc8785.dumps(manifest)
-    assert manifest["schema"] == "merchantscreen-run/1"
+    assert manifest["schema"] == "merchantscreen-run/2"
     assert manifest["totals"]["merchants"] == {"files": 1, "rows_read": 401, "rows_accepted": 400, "rows_rejected": 1}
     assert [source["role"] for source in manifest["inputs"]] == ["referrals", "merchants", "transactions"]
-    assert (manifest["assurance"], manifest["approved"]) == ("unsigned", False)
+    assert (manifest["assurance"], manifest["policy"]["approval"]["state"]) == ("unsigned", "unapproved")
     assert manifest["tiers"] == {"T1": 1, "T2": 0, "T3": 1, "watch": 2}
     assert set(manifest["frozen_tables"]) == {"degrees", "breadths", "link_degrees"}
     assert manifest["model"]["residual_nano"] == 50_000_000

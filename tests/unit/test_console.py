@@ -12,7 +12,7 @@ from unit import small_run
 
 from merchantscreen.bundle import compile_manifest
 from merchantscreen.outputs.blindspots import sentences
-from merchantscreen.outputs.console import COUNTER_EVIDENCE, show_run
+from merchantscreen.outputs.console import COUNTER_EVIDENCE, Shown, show_run
 from merchantscreen.tables import BlindSpots
 from merchantscreen.vocabulary import BlindSpot, CounterEvidence
 
@@ -27,7 +27,8 @@ def _shown(
     console = Console(
         file=sink, width=width, force_terminal=terminal, color_system=color, markup=False, highlight=False, emoji=False
     )
-    show_run(console, MANIFEST, ranking, small_run.BLIND_SPOTS, "runs/run-1", top)
+    shown = Shown(ranking, small_run.BLIND_SPOTS, small_run.SHADOW, small_run.EXCEPTIONS, small_run.SKEW)
+    show_run(console, MANIFEST, shown, "runs/run-1", top)
     return sink.getvalue()
 
 
@@ -94,7 +95,8 @@ def test_the_sealed_queue_is_counted_not_shown() -> None:
     sealed = small_run.RANKING.head(1).with_columns(account_id=pl.lit("400001/SEALED"))
     manifest = compile_manifest(small_run.facts(), replace(small_run.RESULT, sealed=sealed), {})
     sink = StringIO()
-    show_run(Console(file=sink, width=160), manifest, small_run.RANKING, small_run.BLIND_SPOTS, "runs/run-1")
+    shown = Shown(small_run.RANKING, small_run.BLIND_SPOTS, small_run.SHADOW, small_run.EXCEPTIONS, small_run.SKEW)
+    show_run(Console(file=sink, width=160), manifest, shown, "runs/run-1")
     assert "1 account for the law-enforcement liaison only" in sink.getvalue()
     assert "400001/SEALED" not in sink.getvalue()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,10 +11,13 @@ from unit import small_run
 
 from merchantscreen.errors import IntegrityError
 from merchantscreen.identifiers import BY_NAME
-from merchantscreen.outputs.explanation import Case, case_of, explain, nano
+from merchantscreen.outputs.explanation import Case, CaseFrames, case_of, explain, nano
 from merchantscreen.paths import strongest_paths
 from merchantscreen.tables import Ledger
 
+FRAMES = CaseFrames(
+    small_run.LEDGER, small_run.CONTRIBUTIONS, small_run.LINKS, small_run.RULES, small_run.SHADOW
+)
 NUMBERS = {
     "account_rounds": 2, "residual_nano": 50_000_000, "kind_cap_nano": 3_000_000_000, "typology_cap_nano": 500_000_000,
     "indirect_carry_nano": 200_000_000, "direct_carry_nano": 800_000_000,
@@ -22,7 +27,7 @@ NUMBERS = {
 def _case(account: str, **changed: object) -> Case:
     row = small_run.RANKING.filter(account_id=account).to_dicts()[0] | changed
     paths = strongest_paths(small_run.LEDGER, small_run.CONTRIBUTIONS, account)
-    return case_of(row, small_run.LEDGER, small_run.CONTRIBUTIONS, small_run.LINKS, small_run.RULES, paths, NUMBERS)
+    return case_of(row, FRAMES, paths, NUMBERS)
 
 
 def _text(account: str) -> str:
@@ -70,7 +75,7 @@ def test_several_items_of_a_kind_are_combined_in_the_open() -> None:
     }
     ledger = small_run.frame(Ledger, [link | half, link | half | {"counterpart": "other-shop.example"}])
     row = small_run.RANKING.to_dicts()[0] | {"points_nano": 1_100_302_559}
-    case = case_of(row, ledger, small_run.CONTRIBUTIONS, small_run.LINKS, small_run.RULES, (), NUMBERS)
+    case = case_of(row, replace(FRAMES, ledger=ledger), (), NUMBERS)
     text = "\n".join(line.plain for line in explain(case))
     assert "declared website: E = min(3, (0.693147181^1.5 + 0.693147181^1.5)^(2/3)) = 1.100302559" in text
 
@@ -85,7 +90,7 @@ def test_the_risk_of_a_linked_domain_is_followed_back() -> None:
     }  # fmt: skip
     ledger = small_run.frame(Ledger, [moved, onward])
     row = small_run.RANKING.to_dicts()[0]
-    case = case_of(row, ledger, small_run.CONTRIBUTIONS, small_run.LINKS, small_run.RULES, (), NUMBERS)
+    case = case_of(row, replace(FRAMES, ledger=ledger), (), NUMBERS)
     text = "\n".join(line.plain for line in explain(case))
     assert "next-shop[.]example is not confirmed itself" in text
     assert "domain the site moved to: amber-shop[.]example, s = 0.95·1·1 / √1 = 0.95" in text

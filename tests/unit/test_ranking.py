@@ -22,7 +22,7 @@ from merchantscreen.tables import (
     DomainLinks,
     Holdings,
     Ranking,
-    RuleResults,
+    RuleOutcomes,
     empty,
     schema_of,
 )
@@ -63,11 +63,12 @@ def evidence(
     """Assess a small world with the policy that the tool brings along; degrees are those of the world."""
     known = account_links(*links)
     results = frame(
-        RuleResults, list(hits), rule_version="1.0.0", role="rank", outcome="hit", observed="{}", missing=[], reason=""
-    )
+        RuleOutcomes, list(hits), rule_version="1.0.0", status="active", typology="transaction-pattern", role="rank",
+        outcome="hit",
+    )  # fmt: skip
     pairs = empty(DomainLinks) if domain_links is None else domain_links
     world = Links(domains, pairs, known, *_shared(holdings), count_links(known))
-    assessment = add_typology(assess(world, POLICY.evidence), results, SEVERITIES, POLICY.evidence)
+    assessment = add_typology(assess(world, POLICY.evidence), results, POLICY.evidence)
     everyone = {row["account_id"] for row in links} | {account for _, _, account in holdings}
     merchants = accounts(*({"account_id": account} for account in sorted(everyone)))
     return Evidence(assessment, domains, known, results, merchants)

@@ -21,6 +21,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from merchantscreen.outputs import policyview
 from merchantscreen.outputs.blindspots import sentences
 from merchantscreen.outputs.manifest import ROLES, Manifest
 from merchantscreen.outputs.text import counted, defanged, safe_text, visible
@@ -107,31 +108,42 @@ _COLUMNS: Final = (
 )
 
 
-def show_run(
-    console: Console,
-    manifest: Manifest,
-    ranking: pl.DataFrame,
-    blind_spots: pl.DataFrame,
-    folder: str,
-    top: int = TOP_ROWS,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The frames of a run that the screen shows.
+
+    Attributes:
+        ranking: tables.Ranking.
+        blind_spots: tables.BlindSpots.
+        shadow: tables.RuleResults of rules in draft.
+        exceptions: tables.ExceptionResults.
+        skew: tables.Skew.
+    """
+
+    ranking: pl.DataFrame
+    blind_spots: pl.DataFrame
+    shadow: pl.DataFrame
+    exceptions: pl.DataFrame
+    skew: pl.DataFrame
+
+
+def show_run(console: Console, manifest: Manifest, shown: Shown, folder: str, top: int = TOP_ROWS) -> None:
     """Print a run.
 
     Args:
         console: Where to.
         manifest: The run's manifest.
-        ranking: tables.Ranking.
-        blind_spots: tables.BlindSpots.
+        shown: Its frames.
         folder: Path of the bundle, as the reader may type it.
         top: Most accounts to show.
     """
-    for part in _parts(console.width, manifest, ranking, blind_spots, folder, top):
+    for part in _parts(console.width, manifest, shown, folder, top):
         console.print(part)
 
 
-def _parts(
-    width: int, manifest: Manifest, ranking: pl.DataFrame, blind_spots: pl.DataFrame, folder: str, top: int
-) -> Iterator[RenderableType]:
+def _parts(width: int, manifest: Manifest, shown: Shown, folder: str, top: int) -> Iterator[RenderableType]:
+    ranking = shown.ranking
+    yield from policyview.banner(manifest)
     yield Text.assemble(("merchantscreen ", "bold"), visible(manifest.run_id), f" · as of {manifest.as_of}")
     yield Text()
     yield _inputs(manifest)
@@ -140,8 +152,12 @@ def _parts(
     yield Text.assemble(("Accounts linked to confirmed domains", "bold"), f" ({DISCLAIMER})")
     yield _ranked(ranking.head(top), width) if ranking.height else Text("  none: no account read holds a link")
     yield from _below(manifest, ranking, top)
+    yield policyview.approval(manifest)
+    yield from policyview.exceptions(shown.exceptions)
+    yield from policyview.drafts(shown.shadow)
+    yield from policyview.skewed(shown.skew)
     yield Text()
-    yield from _unseen(blind_spots)
+    yield from _unseen(shown.blind_spots)
     yield Text.assemble(
         ("Files   ", "bold"),
         visible(folder, 4096),

@@ -53,6 +53,7 @@ class Case:
         terms: Contributions of the final round to the identifiers it shares.
         links: Its rows of the account links, those outside validity included.
         rules: Its rule results.
+        drafts: Results of rules in draft, which count nothing.
         paths: Its strongest paths.
         model: Whole-number parameters of the model, from the manifest.
     """
@@ -63,25 +64,44 @@ class Case:
     terms: Sequence[Row]
     links: Sequence[Row]
     rules: Sequence[Row]
+    drafts: Sequence[Row]
     paths: Sequence[EvidencePath]
     model: Mapping[str, int]
 
 
-def case_of(
-    account: Row,
-    ledger: pl.DataFrame,
-    contributions: pl.DataFrame,
-    links: pl.DataFrame,
-    rules: pl.DataFrame,
-    paths: Sequence[EvidencePath],
-    model: Mapping[str, int],
-) -> Case:
+@dataclass(frozen=True, slots=True)
+class CaseFrames:
+    """The frames of a run from which cases are put together.
+
+    Attributes:
+        ledger: tables.Ledger.
+        contributions: tables.Contributions.
+        links: tables.AccountLinks.
+        rules: tables.RuleResults of the rules in use.
+        shadow: tables.RuleResults of rules in draft.
+    """
+
+    ledger: pl.DataFrame
+    contributions: pl.DataFrame
+    links: pl.DataFrame
+    rules: pl.DataFrame
+    shadow: pl.DataFrame
+
+
+def case_of(account: Row, frames: CaseFrames, paths: Sequence[EvidencePath], model: Mapping[str, int]) -> Case:
     """Pick one account's rows out of the frames of a bundle.
+
+    Args:
+        account: Its row of the ranking.
+        frames: The frames of the run.
+        paths: Its strongest paths.
+        model: Whole-number parameters of the model, from the manifest.
 
     Raises:
         IntegrityError: its kinds do not add up to its points.
     """
     name, last = account["account_id"], model["account_rounds"]
+    ledger, contributions, links = frames.ledger, frames.contributions, frames.links
     items = ledger.filter(pl.col("round") == last, pl.col("subject") == name)
     shared = items.filter(pl.col("family") == EvidenceFamily.IDENTIFIER).select("kind", value="counterpart")
     terms = contributions.filter(pl.col("round") == last, pl.col("account_id") != name).join(
@@ -100,7 +120,8 @@ def case_of(
         domain_items=ledger.filter(pl.col("round") == 0).sort("subject", "kind", "counterpart").to_dicts(),
         terms=terms.sort("contribution_nano", "account_id", descending=[True, False]).to_dicts(),
         links=links.filter(pl.col("account_id") == name).to_dicts(),
-        rules=rules.filter(pl.col("account_id") == name).sort("rule_id").to_dicts(),
+        rules=frames.rules.filter(pl.col("account_id") == name).sort("rule_id").to_dicts(),
+        drafts=frames.shadow.filter(pl.col("account_id") == name).sort("rule_id").to_dicts(),
         paths=paths,
         model=model,
     )
@@ -116,7 +137,8 @@ def explain(case: Case) -> Iterator[Text]:
         ("Evidence, item by item", _evidence(case)),
         ("Points", _sum(case)),
         ("Strongest paths", _paths(case)),
-        ("Rules", _rules(case)),
+        ("Rules", _rules(case.rules)),
+        ("Rules on trial (drafts; they count nothing)", _rules(case.drafts)),
         ("What speaks against it", _against(case)),
         ("Innocent explanations to rule out first", _innocent(case)),
         ("Could not be evaluated", _unknown(case)),
@@ -299,11 +321,14 @@ def _step(step: Step) -> str:
     return value if step.what in {"domain", "account", "link"} else f"{step.what} {value}"
 
 
-def _rules(case: Case) -> Iterator[Text]:
+def _rules(results: Sequence[Row]) -> Iterator[Text]:
     order = list(_OUTCOMES)
-    for row in sorted(case.rules, key=lambda row: (order.index(row["outcome"]), row["rule_id"])):
+    for row in sorted(results, key=lambda row: (order.index(row["outcome"]), row["rule_id"])):
         said = f": {_shown(row['reason'])}" if row["reason"] else ""
         yield Text(f"  {_OUTCOMES[row['outcome']]:<14}{_shown(row['rule_id'])} {_shown(row['rule_version'])}{said}")
+        if row["exception_id"] is not None:
+            aside = f"set aside by the exception {_shown(row['exception_id'])}: counts nothing"
+            yield Text(f"{'':16}{aside}", style="bold")
         observed = _observed(row["observed"])
         if observed:
             yield Text(f"{'':16}observed {observed}", style="dim")

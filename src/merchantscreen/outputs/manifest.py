@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
 
 from merchantscreen.records import Role, SourceFile
+from merchantscreen.vocabulary import ApprovalState
 
-SCHEMA: Final = "merchantscreen-run/1"
+SCHEMA: Final = "merchantscreen-run/2"
 NAME: Final = "manifest.json"
 ROLES: Final[tuple[Role, ...]] = ("referrals", "merchants", "transactions")
 
@@ -71,17 +72,34 @@ class FrozenTable(_Strict):
     sha256: str
 
 
-class PolicyDigests(_Strict):
-    """The rule folder the run worked with."""
+class Approval(_Strict):
+    """Whether somebody other than its authors approved the policy as it is; the reasons where nobody has."""
+
+    state: Annotated[ApprovalState, Strict(strict=False)]
+    approver: str | None
+    approved_at: str | None
+    statement: str | None
+    lock_sha256: str | None
+    reasons: list[str]
+
+
+class PolicyFacts(_Strict):
+    """The rule folder the run worked with.
+
+    `review_overdue` and `not_yet_effective` name files whose dates do not fit the moment of the run.
+    """
 
     digest: str
     files: dict[str, str]
+    approval: Approval
+    review_overdue: list[str]
+    not_yet_effective: list[str]
 
 
 class Manifest(_Strict):
     """All of `manifest.json`."""
 
-    schema_name: Literal["merchantscreen-run/1"] = Field(default="merchantscreen-run/1", alias="schema")
+    schema_name: Literal["merchantscreen-run/2"] = Field(default="merchantscreen-run/2", alias="schema")
     run_id: str
     as_of: str
     created_at: str
@@ -91,7 +109,7 @@ class Manifest(_Strict):
     model: dict[str, int]
     inputs: list[InputFile]
     totals: dict[Role, Totals]
-    policy: PolicyDigests
+    policy: PolicyFacts
     pseudonym_key_id: str
     frozen_tables: dict[str, FrozenTable]
     counts: dict[str, int]
@@ -99,7 +117,11 @@ class Manifest(_Strict):
     sealed_count: int
     outputs: dict[str, OutputFile]
     assurance: Literal["unsigned"] = "unsigned"
-    approved: Literal[False] = False
+
+    @property
+    def approved(self) -> bool:
+        """Tell whether the policy was approved, byte for byte."""
+        return self.policy.approval.state is ApprovalState.APPROVED
 
     def canonical(self) -> bytes:
         """Return the bytes of the file."""
