@@ -199,7 +199,7 @@ def test_json_errors_may_stand_anywhere(inputs: Inputs) -> None:
         ran = merchantscreen(*place)
         (problem,) = [json.loads(line) for line in ran.err.splitlines()]
         assert (ran.code, problem["where"], problem["code"]) == (65, "merchants.csv", "MS-FILE-010")
-        assert set(problem) == {"code", "where", "line", "column", "found", "expected", "fix"}
+        assert set(problem) == {"code", "where", "line", "column", "found", "expected", "fix", "position"}
 
 
 def test_pipes_are_quiet_and_plain(inputs: Inputs) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from merchantscreen import __version__
 from merchantscreen.cli.explain import explain
+from merchantscreen.cli.rules import rules_app
 from merchantscreen.cli.screen import screen
 from merchantscreen.cli.simulate import simulate
 from merchantscreen.cli.terminal import output
@@ -42,10 +43,11 @@ def shared(
 ) -> None:
     """Link hotline-confirmed domains to merchant accounts, with evidence that can be recomputed by hand.
 
-    Exit codes: 0 done, 1 --fail-on tripped, 2 usage, 3 rejects above the limit, 4 integrity,
+    Exit codes: 0 done, 1 --fail-on tripped or a check failed, 2 usage, 3 rejects above the limit, 4 integrity,
     65 bad input or rules, 70 internal, 73 cannot create, 74 input or output failed, 75 busy.
     """
 
 
 for _command in (screen, explain, verify, simulate):
     app.command()(_command)
+app.add_typer(rules_app)

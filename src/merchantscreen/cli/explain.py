@@ -13,8 +13,9 @@ import typer
 from merchantscreen.bundle import Bundle, read_bundle
 from merchantscreen.cli.terminal import output
 from merchantscreen.errors import Problem, UsageError
-from merchantscreen.outputs.explanation import case_of
+from merchantscreen.outputs.explanation import CaseFrames, case_of
 from merchantscreen.outputs.explanation import explain as explain_case
+from merchantscreen.outputs.policyview import banner
 from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.paths import strongest_paths
 
@@ -34,8 +35,11 @@ def explain(
     bundle = read_bundle(run)
     row = _find(bundle, account)
     paths = strongest_paths(bundle.ledger, bundle.contributions, account)
-    case = case_of(row, bundle.ledger, bundle.contributions, bundle.links, bundle.rules, paths, bundle.manifest.model)
+    frames = CaseFrames(bundle.ledger, bundle.contributions, bundle.links, bundle.rules, bundle.shadow)
+    case = case_of(row, frames, paths, bundle.manifest.model)
     console = output()
+    for line in banner(bundle.manifest):
+        console.print(line, soft_wrap=True)
     for line in explain_case(case):
         console.print(line, soft_wrap=True)
 

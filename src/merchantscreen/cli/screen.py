@@ -10,12 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import polars as pl
 import typer
@@ -23,26 +22,33 @@ import typer
 from merchantscreen import bundle
 from merchantscreen.cli import options, rejects
 from merchantscreen.cli.failures import publishing, report
+from merchantscreen.cli.inputs import (
+    AsOf,
+    InputFiles,
+    Inputs,
+    MappingFile,
+    Merchants,
+    Referrals,
+    Transactions,
+    read_inputs,
+)
 from merchantscreen.cli.progress import shown_progress
 from merchantscreen.cli.terminal import output
 from merchantscreen.engines.polars import PolarsEngine
-from merchantscreen.errors import EXIT_FAIL_ON, InputError, MerchantScreenError, Problem, UsageError
-from merchantscreen.intake import Intake, take_in
-from merchantscreen.intake.mapping import load_mapping
+from merchantscreen.errors import EXIT_FAIL_ON, IntegrityError, PolicyError, Problem
 from merchantscreen.outputs import manifest as m
-from merchantscreen.outputs.console import TOP_ROWS, show_run
+from merchantscreen.outputs.console import TOP_ROWS, Shown, show_run
 from merchantscreen.outputs.text import counted, visible
-from merchantscreen.policy.loading import load_policy
+from merchantscreen.policy import folder
+from merchantscreen.policy.loading import load_files, load_policy
+from merchantscreen.policy.locking import altered_files, require_approved
 from merchantscreen.policy.model import Policy
-from merchantscreen.records import Progress, SourceFile
+from merchantscreen.records import Progress
 from merchantscreen.referrals.flagging import flag
-from merchantscreen.referrals.reading import ReferralIntake, read_referrals
 from merchantscreen.referrals.register import fold
 from merchantscreen.screening import ScreenResult
 from merchantscreen.screening import screen as screen_accounts
 from merchantscreen.vocabulary import Tier
-
-T = TypeVar("T")
 
 
 class CaseTier(StrEnum):
@@ -53,29 +59,8 @@ class CaseTier(StrEnum):
     T3 = Tier.T3.value
 
 
-_Referrals = Annotated[
-    list[Path],
-    typer.Option("--referrals", help="Referral events: JSON lines or CSV. One or more files.", metavar="FILE..."),
-]
-_Merchants = Annotated[
-    list[Path],
-    typer.Option("--merchants", help="Merchant accounts: CSV or Parquet. One or more files.", metavar="FILE..."),
-]
-_Transactions = Annotated[
-    list[Path],
-    typer.Option("--transactions", help="Transactions: CSV or Parquet. Files or folders.", metavar="FILE_OR_DIR..."),
-]
 _Rules = Annotated[
     Path | None, typer.Option("--rules", help="Rule folder; without it the policy that came along.", metavar="DIR")
-]
-_Mapping = Annotated[
-    Path | None, typer.Option("--mapping", help="YAML file that names our field for each of theirs.", metavar="FILE")
-]
-_AsOf = Annotated[
-    str | None,
-    typer.Option(
-        "--as-of", help="Moment to look from, ISO 8601, UTC without offset; now when absent.", metavar="DATETIME"
-    ),
 ]
 _Out = Annotated[Path, typer.Option("--out", help="Folder of all runs.", metavar="DIR")]
 _RunId = Annotated[
@@ -100,6 +85,13 @@ _KeyFile = Annotated[
         help="Key of the contact tokens: 32 bytes or more, mode 0600. Made from the inputs when absent.",
     ),
 ]  # fmt: skip
+_RequireApproved = Annotated[
+    bool,
+    typer.Option(
+        "--require-approved",
+        help="Refuse to screen unless somebody other than the authors approved the rules, byte for byte.",
+    ),
+]
 _Top = Annotated[
     int, typer.Option("--top", min=1, metavar="N", help="Accounts shown on the screen; all are in the files.")
 ]
@@ -121,24 +113,14 @@ class Order:
     run_id: str
     max_rejects: int | None
     fail_on: CaseTier | None
+    require_approved: bool
 
 
 @dataclass(frozen=True, slots=True)
-class _Inputs:
-    """Everything that was read."""
+class _Inputs(Inputs):
+    """Everything that was read, the rules included."""
 
     policy: Policy
-    referrals: ReferralIntake
-    intake: Intake
-
-    @property
-    def sources(self) -> tuple[SourceFile, ...]:
-        return (*self.referrals.sources, *self.intake.sources)
-
-    @property
-    def rejects(self) -> pl.DataFrame:
-        together = pl.concat([self.referrals.rejects, self.intake.rejects])
-        return together.sort("role", "file", "line", "column", "code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,17 +136,18 @@ class _Done:
 def screen(
     context: typer.Context,
     *,
-    referrals: _Referrals,
-    merchants: _Merchants,
-    transactions: _Transactions,
+    referrals: Referrals,
+    merchants: Merchants,
+    transactions: Transactions,
     rules: _Rules = None,
-    mapping: _Mapping = None,
-    as_of: _AsOf = None,
+    mapping: MappingFile = None,
+    as_of: AsOf = None,
     out: _Out = Path("runs"),
     run_id: _RunId = None,
     max_rejects: _MaxRejects = None,
     fail_on: _FailOn = None,
     pseudonym_key_file: _KeyFile = None,
+    require_approved: _RequireApproved = False,
     top: _Top = TOP_ROWS,
     as_json: _Json = False,
 ) -> None:
@@ -176,7 +159,7 @@ def screen(
     moment = options.moment(as_of)
     order = Order(
         tuple(referrals), tuple(merchants), tuple(transactions), rules, mapping, pseudonym_key_file,
-        moment, out, options.run_id_of(moment) if run_id is None else run_id, max_rejects, fail_on,
+        moment, out, options.run_id_of(moment) if run_id is None else run_id, max_rejects, fail_on, require_approved,
     )  # fmt: skip
     with publishing(bundle.prepare(order.out, order.run_id) / m.NAME):
         with shown_progress() as progress:
@@ -206,46 +189,28 @@ def run(order: Order, progress: Progress) -> _Done:
 # --------------------------------------------------------------------------- reading
 
 
-class _Collected:
-    """Runs the stages of reading and keeps what is wrong with any of them."""
-
-    def __init__(self) -> None:
-        self._errors: list[MerchantScreenError] = []
-
-    def attempt(self, stage: Callable[[], T]) -> T | None:
-        """Run a stage; None when its input cannot be used."""
-        try:
-            return stage()
-        except (InputError, UsageError) as error:
-            self._errors.append(error)
-            return None
-
-    def settle(self) -> None:
-        """Raise one error with the problems of all."""
-        if not self._errors:
-            return
-        problems = tuple(problem for error in self._errors for problem in error.problems)
-        kind = InputError if any(isinstance(error, InputError) for error in self._errors) else UsageError
-        raise kind("; ".join(error.message for error in self._errors), problems)
-
-
 def _read(order: Order, work: Path, progress: Progress) -> _Inputs:
     """Read rules, referrals, merchants and transactions; what is wrong anywhere comes together."""
-    progress.stage("reading rules and referrals")
-    collected = _Collected()
-    policy = collected.attempt(lambda: load_policy(order.rules))
-    events = collected.attempt(lambda: read_referrals(order.referrals))
-    mapping = collected.attempt(lambda: load_mapping(order.mapping) if order.mapping else None)
-    key = collected.attempt(lambda: options.read_key(order.key_file) if order.key_file else None)
-    intake = collected.attempt(
-        lambda: take_in(
-            order.merchants, order.transactions, work, mapping=mapping, pseudonym_key=key, progress=progress
-        )
-    )
-    collected.settle()
-    if policy is None or events is None or intake is None:
-        raise AssertionError("a stage gave neither a result nor an error")
-    return _Inputs(policy, events, intake)
+    files = InputFiles(order.referrals, order.merchants, order.transactions, order.mapping, order.key_file)
+    policy, read = read_inputs(files, work, progress, lambda: _policy(order))
+    return _Inputs(read.referrals, read.intake, policy)
+
+
+def _policy(order: Order) -> Policy:
+    """Load the rules, and refuse unapproved ones where that was ordered: before any data is read."""
+    if not order.require_approved:
+        return load_policy(order.rules)
+    files, found = folder.read_files(folder.default_folder() if order.rules is None else order.rules)
+    try:
+        policy = load_files(files) if not found else load_policy(order.rules)
+    except PolicyError as error:
+        # an altered byte can break another file than its own; name the one that was altered
+        altered = altered_files(files)
+        if not altered:
+            raise
+        raise IntegrityError("altered rules", tuple(altered)) from error
+    require_approved(policy)
+    return policy
 
 
 def _refuse_too_many_rejects(order: Order, inputs: _Inputs) -> None:
@@ -268,6 +233,7 @@ def _facts(order: Order, inputs: _Inputs) -> bundle.RunFacts:
         parameters={
             "max_rejects": order.max_rejects,
             "fail_on": order.fail_on.value if order.fail_on else None,
+            "require_approved": order.require_approved,
             "mapping_sha256": hashlib.sha256(order.mapping.read_bytes()).hexdigest() if order.mapping else None,
             "policy_came_along": order.rules is None,
             "pseudonym_key_given": order.key_file is not None,
@@ -295,7 +261,9 @@ def _show(done: _Done, top: int, *, as_json: bool) -> None:
         summary = _summary(done, manifest)
         output().print(json.dumps(summary, ensure_ascii=True, indent=2), soft_wrap=True)
         return
-    show_run(output(), manifest, done.result.ranking, done.result.blind_spots, str(done.folder), top)
+    result = done.result
+    shown = Shown(result.ranking, result.blind_spots, result.shadow, result.exceptions, result.skew)
+    show_run(output(), manifest, shown, str(done.folder), top)
 
 
 def _summary(done: _Done, manifest: m.Manifest) -> dict[str, Any]:
@@ -306,6 +274,8 @@ def _summary(done: _Done, manifest: m.Manifest) -> dict[str, Any]:
         "manifest_sha256": hashlib.sha256(manifest.canonical()).hexdigest(),
         "blind_spot_count": done.result.blind_spots.height,
         "assurance": manifest.assurance,
+        "policy": manifest.policy.model_dump(mode="json", exclude={"files"}),
+        "exceptions": dict(done.result.exceptions.group_by("state").agg(pl.len()).sort("state").iter_rows()),
     }
 
 

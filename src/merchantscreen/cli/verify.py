@@ -11,6 +11,7 @@ from rich.text import Text
 
 from merchantscreen.bundle import verify_bundle
 from merchantscreen.cli.terminal import output
+from merchantscreen.outputs.policyview import banner
 from merchantscreen.outputs.text import counted, visible
 
 
@@ -23,6 +24,9 @@ def verify(run: Annotated[Path, typer.Argument(help="Folder of a run, such as ru
     manifest = verify_bundle(run)
     digest = hashlib.sha256(manifest.canonical()).hexdigest()
     files = counted(len(manifest.outputs), "file")
-    output().print(
+    console = output()
+    for line in banner(manifest):
+        console.print(line, soft_wrap=True)
+    console.print(
         Text(f"{visible(manifest.run_id)}: {files} as written; manifest sha256 {digest}, unsigned"), soft_wrap=True
     )

@@ -1,9 +1,9 @@
 """The words of a command line, before typer reads them.
 
 Two habits of people that option parsers do not know:
-* `--referrals a.jsonl b.jsonl`: one option followed by several files. `screen` takes no
-  positional argument, so every word up to the next option belongs to the one before; a
-  file whose name begins with a dash is written `./-name`;
+* `--referrals a.jsonl b.jsonl`: one option followed by several files. Every word up to the next
+  option belongs to the one before, so the policies of `rules backtest` stand before the first
+  option; a file whose name begins with a dash is written `./-name`;
 * `--json-errors` anywhere, since it concerns every command.
 """
 
@@ -12,15 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-GATHERING: Final = frozenset({"--referrals", "--merchants", "--transactions"})
-"""Options of `screen` that take several files."""
+GATHERING: Final = frozenset({"--referrals", "--merchants", "--transactions", "--what-if"})
+"""Options that take several words."""
+_GATHERERS: Final = (["screen"], ["rules", "backtest"])
+"""The commands that have such options."""
 JSON_ERRORS: Final = "--json-errors"
 
 
 def prepared(words: Sequence[str]) -> tuple[list[str], bool]:
     """Return the words as typer reads them, and whether errors are wanted as JSON lines."""
     plain = [word for word in words if word != JSON_ERRORS]
-    spread = list(_spread(plain)) if "screen" in plain[:1] else plain
+    spread = list(_spread(plain)) if any(plain[: len(command)] == command for command in _GATHERERS) else plain
     wanted = len(plain) < len(words)
     return ([JSON_ERRORS, *spread] if wanted else spread), wanted
 
