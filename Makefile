@@ -70,8 +70,9 @@ format: $(VENV)/.dev ## Mend style and layout.
 docs: $(VENV)/.dev $(VENV)/.project ## Write the generated pages of docs/ again.
 	$(BIN)/python docs/generate.py
 
-check-docs: $(VENV)/.dev $(VENV)/.project ## Fail if a generated page is stale.
+check-docs: $(VENV)/.dev $(VENV)/.project ## Fail if a generated page or the lock of the rules is stale.
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/merchantscreen rules lock rules --check
 
 # -------------------------------------------------------------------------- data and upkeep
 
@@ -86,8 +87,9 @@ golden: $(VENV)/.runtime $(VENV)/.project ## Make sample_data/ and its expected 
 	install -m 644 build/golden/run/ranking.csv sample_data/expected/
 	cd build/golden/run && rm rejects.csv manifest.json && sha256sum * > $(CURDIR)/sample_data/expected/SHA256SUMS
 
-bench: $(VENV)/.runtime $(VENV)/.project ## Measure a screening run against plain decoding of the same columns.
+bench: $(VENV)/.runtime $(VENV)/.project ## Measure screening against decoding, and deciding rules against reading features.
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/rules.py
 
 # Resolves in an environment of its own. The index comes from your own pip settings and is not written down.
 lock: ## Resolve the dependencies again and write both requirements files.

@@ -8,7 +8,6 @@ A page is a function without arguments that returns its text; PAGES lists them.
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import json
 import os
@@ -24,19 +23,24 @@ from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import dataframely as dy
+import language_page
+import lint_pages
 import polars as pl
 
 from merchantscreen import errors, features, identifiers, tables
 from merchantscreen.errors import MerchantScreenError, ProblemKind
 from merchantscreen.intake import mapping
+from merchantscreen.outputs import rulepages
+from merchantscreen.outputs.pagefiles import stale_pages, write_pages
+from merchantscreen.policy import jsonschemas
 from merchantscreen.policy.loading import load_policy
-from merchantscreen.policy.model import NANO, Policy, Rule
+from merchantscreen.policy.model import NANO
 from merchantscreen.referrals import events, reading, register
 from merchantscreen.vocabulary import EvidenceFamily, ReferralEventKind
 
 HERE: Final = Path(__file__).resolve().parent
 NOTE: Final = "<!-- Made by `make docs`. Change the code, not this page. -->"
-PROBLEM_AREAS: Final = ("intake", "referrals", "policy", "outputs")
+PROBLEM_AREAS: Final = ("intake", "referrals", "policy", "backtest", "outputs")
 
 
 # ----------------------------------------------------------------------------------- markdown
@@ -437,7 +441,10 @@ def error_page() -> str:
     classes = [
         item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, MerchantScreenError)
     ]
-    exits = [(errors.EXIT_DONE, "done; hits are not a failure"), (errors.EXIT_FAIL_ON, "`--fail-on` was tripped")]
+    exits = [
+        (errors.EXIT_DONE, "done; hits are not a failure"),
+        (errors.EXIT_FAIL_ON, "`--fail-on` was tripped; a test, an expectation or a `--check` failed"),
+    ]
     exits += sorted({(kind.exit_code, _first_line(kind)) for kind in classes if kind is not errors.PolicyError})
     blocks = [_problem_block(area, _problems(area)) for area in PROBLEM_AREAS]
     shape = (
@@ -464,83 +471,46 @@ def _problem_block(area: str, problems: Mapping[str, ProblemKind]) -> str:
     return f"## {area.capitalize()}\n\n" + table(("code", "found", "expected", "what to do"), rows)
 
 
-# ------------------------------------------------------------------------- features and rules
+# ----------------------------------------------------------------------------------- features
 
 
 def feature_page() -> str:
     """Describe what rules may ask of an account, and what tiers are decided on."""
+    groups = dict.fromkeys(feature.group for feature in features.CATALOGUE)
     return page(
         "Features",
-        "A feature that is not known is empty, and a rule that needs it is *not evaluated*.",
-        "## Features of accounts, for rules\n\n" + _records(features.CATALOGUE),
-        "## Facts of the ledger, for tiers\n\nA fact is never empty.\n\n" + _records(features.FACTS),
+        "What rules may ask of an account. A feature that is not known is empty, and a rule that needs it is *not "
+        "evaluated*. How conditions are written: [rule-language.md](rule-language.md).",
+        "*Needs* lists input columns; without all of them a feature is not known. *Sees* is the least an input must "
+        "hold: what a card network sees by itself, or also what its acquirers know. Numbers that are named in a "
+        "meaning, such as `referral_change_days`, stand in [rules/measures.md](rules/measures.md) and "
+        "[rules/evidence.md](rules/evidence.md).",
+        *(f"## {group}\n\n{_feature_table(group)}" for group in groups),
+        "## Facts of the ledger, for tiers\n\nA fact is never empty.\n\n"
+        + table(("fact", "type", "meaning"), ((code(fact.name), fact.type, fact.meaning) for fact in features.FACTS)),
     )
 
 
-def _records(rows: Sequence[Any]) -> str:
-    """Show the plain text fields of frozen records, named after their attributes."""
-    names = [field.name for field in dataclasses.fields(rows[0]) if _is_plain(getattr(rows[0], field.name))]
-    heads = [name.replace("_", " ") for name in names]
-    return table(heads, ([_plain(getattr(row, name), name) for name in names] for row in rows))
+def _feature_table(group: str) -> str:
+    """Lay out one group; windows of one count that differ in their days only share a row."""
+    rows: dict[tuple[object, ...], list[features.Feature]] = {}
+    for feature in features.CATALOGUE:
+        if feature.group == group:
+            rows.setdefault(_without_days(feature), []).append(feature)
+    return table(("feature", "unit", "meaning, *source*", "needs", "sees"), map(_feature_row, rows.values()))
 
 
-def _is_plain(value: object) -> bool:
-    return value is None or isinstance(value, str | int | tuple | frozenset)
+def _without_days(feature: features.Feature) -> tuple[object, ...]:
+    stem, days = re.fullmatch(r"(.+?)(?:_(\d+)d)?", feature.name).groups()  # type: ignore[union-attr]  # matches all
+    meaning = feature.meaning.replace(f" {days} days", " … days") if days else feature.meaning
+    return stem, meaning, feature.unit, feature.needs, feature.profile, feature.source
 
 
-def _plain(value: object, name: str) -> object:
-    if isinstance(value, tuple | list | frozenset):
-        return ", ".join(sorted(map(str, value)))
-    return code(value) if name == "name" else value
-
-
-def rule_page() -> str:
-    """Index the default policy: rules, ways into a tier, and weights."""
-    policy = load_policy(None)
-    rules = sorted(policy.rules, key=lambda rule: rule.id)
-    return page(
-        "Rules",
-        "The default policy, as it stands in [`rules/`](../rules/) and inside the installed package. "
-        f"Digest: `{policy.digest}`.",
-        "## Tiers\n\nThe first condition that holds places the account; all others are for watching.\n\n"
-        + table(
-            ("tier", "id", "when", "reason"),
-            ((t.tier, code(t.id), code(t.condition.text), t.reason) for t in policy.tiers),
-        ),
-        _weights(policy),
-        "## Index\n\n" + table(("rule", "typology", "role", "severity", "confidence", "title"), map(_index_row, rules)),
-        *map(_rule_block, rules),
-    )
-
-
-def _weights(policy: Policy) -> str:
-    rows = [
-        (code(name), *(f"{getattr(kind, column) / NANO:g}" for column in _WEIGHT_COLUMNS.values()), kind.rationale)
-        for name, kind in policy.evidence.kinds.items()
-    ]
-    return "## Weights\n\n" + table(("kind", *_WEIGHT_COLUMNS, "reason"), rows)
-
-
-_WEIGHT_COLUMNS: Final = {"w": "weight_nano", "g": "reliability_nano", "π": "base_rate_nano", "κ": "kappa_nano"}
-
-
-def _index_row(rule: Rule) -> tuple[object, ...]:
-    return f"[{rule.id}](#{rule.id})", rule.typology, rule.role, rule.severity, rule.confidence, rule.title
-
-
-def _rule_block(rule: Rule) -> str:
-    facts = [
-        ("when", code(rule.condition.text)), ("needs", ", ".join(map(code, rule.requires))),
-        ("role, status", f"{rule.role}, {rule.status}"), ("version", rule.version),
-        ("in force", f"from {rule.effective_from}, review by {rule.review_by}"), ("owner", rule.owner),
-        ("approved by", rule.approver or "nobody yet"),
-        ("threshold", f"{rule.threshold_origin}: {rule.threshold_note}"),
-        ("why", rule.rationale), ("sources", "; ".join(rule.references)),
-        ("false positives", "; ".join(rule.false_positives)),
-        ("innocent explanations", "; ".join(rule.innocent_explanations)),
-        ("own cases", ", ".join(f"{case.name} ({case.expect})" for case in rule.cases)),
-    ]  # fmt: skip
-    return f'<a id="{rule.id}"></a>\n\n## {rule.title}\n\n' + table(("", code(rule.file)), facts)
+def _feature_row(alike: Sequence[features.Feature]) -> tuple[object, ...]:
+    one = alike[0]
+    meaning = one.meaning if len(alike) == 1 else str(_without_days(one)[1]).replace("…", "7, 30 or 90")
+    names = ", ".join(code(feature.name) for feature in alike)
+    return names, one.unit, f"{meaning} *{one.source}*", rulepages.needed(one.needs), one.profile.replace("+", " + ")
 
 
 # ------------------------------------------------------------------------------- command line
@@ -550,8 +520,12 @@ def command_page() -> str:
     """Show the help of every command, as the terminal shows it."""
     app = import_module("merchantscreen.cli").app
     overview = _help([])
-    names = [command.name or _dashed(command.callback) for command in app.registered_commands]
-    blocks = [f"## merchantscreen {name}\n\n```text\n{_help([name])}\n```" for name in names]
+    commands = [[command.name or _dashed(command.callback)] for command in app.registered_commands]
+    for group in app.registered_groups:
+        inner = group.typer_instance
+        name = inner.info.name
+        commands += [[name], *([name, command.name] for command in inner.registered_commands)]
+    blocks = [f"## merchantscreen {' '.join(words)}\n\n```text\n{_help(words)}\n```" for words in commands]
     return page("Command line", f"```text\n{overview}\n```", *blocks)
 
 
@@ -579,12 +553,28 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "identifiers.md": identifier_page,
     "errors.md": error_page,
     "features.md": feature_page,
-    "rules.md": rule_page,
+    "rule-language.md": language_page.page,
     "cli.md": command_page,
 }
 
 
-def stale_pages(made: Mapping[str, str]) -> list[str]:
+def schema_files() -> dict[str, str]:
+    """Write the JSON Schema of every kind of policy file."""
+    return {
+        f"{kind}.schema.json": json.dumps(jsonschemas.schema(kind), indent=2, ensure_ascii=True) + "\n"
+        for kind in jsonschemas.FORMS
+    }
+
+
+FOLDERS: Final[Mapping[str, tuple[Callable[[], dict[str, str]], str]]] = {
+    "rules": (lambda: rulepages.pages(load_policy(None)), rulepages.NOTE),
+    "lints": (lint_pages.pages, lint_pages.NOTE),
+    "schemas": (schema_files, jsonschemas.DIALECT),
+}
+"""Folders of generated pages: who makes them, and the mark by which they are known."""
+
+
+def difference(made: Mapping[str, str]) -> list[str]:
     """Return the difference of each page that is not what the code says."""
     found: list[str] = []
     for name, text in made.items():
@@ -596,20 +586,29 @@ def stale_pages(made: Mapping[str, str]) -> list[str]:
     return found
 
 
+def check() -> int:
+    """Show what is stale; return the exit code."""
+    told = difference({name: make() for name, make in PAGES.items()})
+    for folder, (make, mark) in FOLDERS.items():
+        made = make()
+        stale = stale_pages(HERE / folder, made, mark)
+        told += [f"docs/{folder}/{name} is made no more" for name in stale if name not in made]
+        told += difference({f"{folder}/{name}": made[name] for name in stale if name in made})
+    print("\n".join([*told, "Stale pages: run `make docs`."] if told else ["Generated pages are up to date."]))
+    return 1 if told else 0
+
+
 def main(arguments: Sequence[str]) -> int:
     """Write or check all pages; return the exit code."""
-    made = {name: make() for name, make in PAGES.items()}
     if "--check" in arguments:
-        difference = stale_pages(made)
-        print(
-            "\n".join(
-                [*difference, "Stale pages: run `make docs`."] if difference else ["Generated pages are up to date."]
-            )
-        )
-        return 1 if difference else 0
+        return check()
+    made = {name: make() for name, make in PAGES.items()}
+    folders = {folder: (make(), mark) for folder, (make, mark) in FOLDERS.items()}
     for name, text in made.items():
         (HERE / name).write_text(text, encoding="utf-8")
         print(f"docs/{name}")
+    for folder, (pages, mark) in folders.items():
+        print(f"docs/{folder}/ ({len(write_pages(HERE / folder, pages, mark))} changed)")
     return 0
 
 

@@ -12,6 +12,11 @@ import polars as pl
 import pytest
 
 from merchantscreen import nano
+from merchantscreen.features import CATALOGUE, FACTS, FEATURE_TYPES
+from merchantscreen.policy.jsonschemas import FORMS
+from merchantscreen.policy.language import ConditionError, compile_condition
+from merchantscreen.policy.lints import LINTS
+from merchantscreen.policy.loading import load_policy
 from merchantscreen.ranking import TIE_BREAKERS
 from merchantscreen.referrals.events import ReferralEvent, read_event
 
@@ -61,11 +66,56 @@ def test_every_link_between_pages_leads_somewhere(repository: Path) -> None:
 
 
 def test_the_list_of_pages_is_complete(repository: Path) -> None:
-    """docs/README.md links every page and every decision."""
+    """docs/README.md leads to every page and every decision, at most by the index of a folder."""
     docs = repository / "docs"
-    linked = {(docs / target.partition("#")[0]).resolve() for target in LINK.findall((docs / "README.md").read_text())}
+    linked = _linked(docs / "README.md")
+    linked |= {page for index in linked if index.name == "README.md" for page in _linked(index)}
     pages = {path.resolve() for path in docs.rglob("*.md")} - {(docs / "README.md").resolve()}
     assert pages - linked == set()
+
+
+def _linked(page: Path) -> set[Path]:
+    targets = (target.partition("#")[0] for target in LINK.findall(page.read_text(encoding="utf-8")))
+    return {(page.parent / target).resolve() for target in targets if target}
+
+
+def test_every_rule_lint_and_schema_has_its_page(repository: Path) -> None:
+    """Whatever the code and the rules know has a page of its own, and no page is left of what is gone."""
+    docs = repository / "docs"
+    rules = {f"{rule.id}.md" for rule in load_policy().rules}
+    beside = {"README.md", "evidence.md", "tiers.md", "measures.md", "indicators.md", "exceptions.md"}
+    assert {path.name for path in (docs / "rules").iterdir()} == rules | beside
+    assert {path.name for path in (docs / "lints").iterdir()} == {f"{lint.name}.md" for lint in LINTS} | {"README.md"}
+    assert {path.name for path in (docs / "schemas").iterdir()} == {f"{kind}.schema.json" for kind in FORMS}
+
+
+def test_every_lint_shows_what_it_refuses_and_what_it_accepts(repository: Path) -> None:
+    """A refused author finds an example on the lint's page, with the very message; a new lint needs one too."""
+    for lint in LINTS:
+        text = (repository / "docs" / "lints" / f"{lint.name}.md").read_text(encoding="utf-8")
+        assert "\nRefused, in `" in text, lint.name
+        assert f"```text\n{lint.kind.code} " in text, lint.name
+        assert "\nAccepted, in `" in text, lint.name
+
+
+def test_every_feature_and_fact_is_on_its_page(repository: Path) -> None:
+    """The page of features names each of them, with the columns it needs."""
+    text = (repository / "docs" / "features.md").read_text(encoding="utf-8")
+    for feature in CATALOGUE:
+        (row,) = [line for line in text.splitlines() if line.startswith("| `") and f"`{feature.name}`" in line]
+        assert all(f"`{column}`" in row for need in feature.needs for column in need.split(" or ")), feature.name
+    assert [fact.name for fact in FACTS if f"| `{fact.name}` |" not in text] == []
+
+
+def test_the_language_page_shows_the_six_traps_with_real_refusals(repository: Path) -> None:
+    """Each trap of SQL that is run unchecked is refused as the page says."""
+    text = (repository / "docs" / "rule-language.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^### \d\. .+?```sql\n(.+?)\n```.+?```text\n(.+?)\n```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 6
+    for condition, message in blocks:
+        with pytest.raises(ConditionError) as refusal:
+            compile_condition(condition, FEATURE_TYPES)
+        assert [fault.kind.code for fault in refusal.value.faults] == re.findall(r"^MS-POL-\d+", message, re.MULTILINE)
 
 
 def test_the_line_worked_by_hand_recomputes(repository: Path) -> None:
