@@ -268,6 +268,17 @@ def test_referrals_of_several_hotlines_merge() -> None:
     assert CounterEvidence.SINGLE_HOTLINE not in row["caveats"]
 
 
+def test_the_first_confirmation_of_a_domain_is_kept() -> None:
+    """Of several confirmations the earliest counts; a domain that is only linked has none."""
+    other = event(reporting_hotline_id="hotline-b", referral_id="B-7", confirmed_at="2026-09-29T10:00:00Z",
+                  received_at="2026-09-28T08:00:00Z")  # fmt: skip
+    moved = later("moved", moved_to_domain="new.example")
+    assert flagged([event(), other, moved]).domains.select("domain", "first_confirmed_at").rows() == [
+        ("new.example", None),
+        ("shop.example", datetime(2026, 9, 29, 10)),
+    ]
+
+
 def test_a_shared_host_is_narrowed_and_says_so() -> None:
     """On a host of the caution list only the exact host counts, with a caveat and a blind spot."""
     result = flagged([event(domain="tenant.pages.example")])
