@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,11 +131,12 @@ def test_the_total_worked_by_hand_is_the_pinned_one(repository: Path) -> None:
     """The points on the method page are those of the sample's expected ranking."""
     (row,) = _json_lines(repository / "docs" / "method.md")
     text = (repository / "docs" / "method.md").read_text(encoding="utf-8")
-    stated = re.search(r"E = 0\.870839469 \+ 0\.162518929 = \*\*([0-9.]+)\*\*", text)
+    stated = re.search(r"\*\*Total\.\*\* E = ([0-9.]+) \+ ([0-9.]+) = \*\*([0-9.]+)\*\*", text)
     assert stated is not None
+    assert Decimal(stated[1]) + Decimal(stated[2]) == Decimal(stated[3])
     with (repository / "sample_data" / "expected" / "ranking.csv").open(encoding="utf-8", newline="") as file:
         points = {line["account_id"]: int(line["points_nano"]) for line in csv.DictReader(file)}
-    assert points[row["subject"]] == int(stated[1].replace(".", ""))
+    assert points[row["subject"]] == int(stated[3].replace(".", ""))
 
 
 def test_the_tie_breakers_are_named_in_order(repository: Path) -> None:
