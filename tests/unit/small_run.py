@@ -153,11 +153,14 @@ SKEW = frame(Skew, [
      "case_share_nano": NANO, "expected_count_nano": 75_000_000, "lift_nano": 40 * NANO},
 ])  # fmt: skip
 
-FACTS = frame(AccountFacts, [
-    {name: False if name in _TRUTHS else 0 for name in schema_of(AccountFacts)}
-    | {"account_id": row["account_id"], "assurance": "unsigned"}
-    for row in RANKING.iter_rows(named=True)
-])
+FACTS = frame(
+    AccountFacts,
+    [
+        {name: False if name in _TRUTHS else 0 for name in schema_of(AccountFacts)}
+        | {"account_id": row["account_id"], "assurance": "unsigned"}
+        for row in RANKING.iter_rows(named=True)
+    ],
+)
 
 POLICY_FILES = frame(PolicyFiles, [{"name": "evidence.yml", "sha256": "e" * 64, "text": "version: 1.0.0\n"}])
 

@@ -15,9 +15,7 @@ from merchantscreen.outputs.explanation import Case, CaseFrames, case_of, explai
 from merchantscreen.paths import strongest_paths
 from merchantscreen.tables import Ledger
 
-FRAMES = CaseFrames(
-    small_run.LEDGER, small_run.CONTRIBUTIONS, small_run.LINKS, small_run.RULES, small_run.SHADOW
-)
+FRAMES = CaseFrames(small_run.LEDGER, small_run.CONTRIBUTIONS, small_run.LINKS, small_run.RULES, small_run.SHADOW)
 NUMBERS = {
     "account_rounds": 2, "residual_nano": 50_000_000, "kind_cap_nano": 3_000_000_000, "typology_cap_nano": 500_000_000,
     "indirect_carry_nano": 200_000_000, "direct_carry_nano": 800_000_000,
