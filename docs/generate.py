@@ -26,6 +26,7 @@ import dataframely as dy
 import language_page
 import lint_pages
 import polars as pl
+import settings_page
 
 from merchantscreen import errors, features, identifiers, tables
 from merchantscreen.errors import MerchantScreenError, ProblemKind
@@ -36,11 +37,19 @@ from merchantscreen.policy import jsonschemas
 from merchantscreen.policy.loading import load_policy
 from merchantscreen.policy.model import NANO
 from merchantscreen.referrals import events, reading, register
+from merchantscreen.referrals.exchange_problems import SignatureError
 from merchantscreen.vocabulary import EvidenceFamily, ReferralEventKind
 
 HERE: Final = Path(__file__).resolve().parent
 NOTE: Final = "<!-- Made by `make docs`. Change the code, not this page. -->"
-PROBLEM_AREAS: Final = ("intake", "referrals", "policy", "backtest", "outputs")
+PROBLEM_AREAS: Final[Mapping[str, str]] = {
+    "Intake": "intake.problems", "Referrals": "referrals.problems", "Policy": "policy.problems",
+    "Backtest": "backtest.problems", "Outputs": "outputs.problems",
+    "Signed statements and trust": "referrals.exchange_problems", "Importers": "referrals.importers.problems",
+    "Encryption": "outputs.sealing", "Event log": "eventlog.problems", "Workspace": "workspace.problems",
+    "Hotline's own commands": "cli.hotline.problems", "Trust commands": "cli.trust.problems",
+    "Referral commands": "cli.referrals.problems",
+}  # fmt: skip
 
 
 # ----------------------------------------------------------------------------------- markdown
@@ -268,8 +277,8 @@ def referral_page() -> str:
         "For hotlines, and for whoever prepares their files. A referral is told in *events*: one line, one statement "
         "of one hotline. Lines are never edited or taken back; what changes is said in a further event, "
         "and old and new lines are screened together.",
-        "In this version events are files, JSON lines or CSV. Signatures, receipts and a "
-        "feedback channel are not there yet: every referral is shown as `unsigned`.",
+        "Events come as files, JSON lines or CSV, and are then shown as `unsigned`; or signed, numbered and chained, "
+        "into a workspace that keeps them and answers with receipts: [exchange.md](exchange.md).",
         "## Rules\n\n" + bullets(events.__doc__),
         "## Events\n\n" + table(("event", "what it does", "needs, besides kind, hotline and time"), _event_rows()),
         "## Fields\n\n" + table(("field", "type or values", "needed by", "meaning"), _field_rows()),
@@ -412,7 +421,7 @@ def _refusal_row(title: str, change: Mapping[str, Any]) -> tuple[object, ...]:
     if isinstance(outcome, events.ReferralEvent):
         raise ValueError(f"an event with {title} is not refused")  # noqa: TRY004  # a wrong example
     codes = sorted({issue.code for issue in outcome})
-    return title, ", ".join(map(code, codes)), " ".join(_problems("referrals")[found].fix for found in codes)
+    return title, ", ".join(map(code, codes)), " ".join(_problems("referrals.problems")[found].fix for found in codes)
 
 
 def _answer_block() -> str:
@@ -444,9 +453,10 @@ def error_page() -> str:
     exits = [
         (errors.EXIT_DONE, "done; hits are not a failure"),
         (errors.EXIT_FAIL_ON, "`--fail-on` was tripped; a test, an expectation or a `--check` failed"),
+        (SignatureError.exit_code, "a statement, stream or trust file that is not trusted"),
     ]
     exits += sorted({(kind.exit_code, _first_line(kind)) for kind in classes if kind is not errors.PolicyError})
-    blocks = [_problem_block(area, _problems(area)) for area in PROBLEM_AREAS]
+    blocks = [_problem_block(area, _problems(module)) for area, module in PROBLEM_AREAS.items()]
     shape = (
         "`CODE file:line column: what was found, expected what. Fix: what to do now.` All problems of a file are "
         "reported together; `--json-errors` gives the same as JSON. A value that could be sensitive is described, "
@@ -461,14 +471,14 @@ def _first_line(kind: type[MerchantScreenError]) -> str:
     return (kind.__doc__ or "").strip().splitlines()[0].replace("``", "`")
 
 
-def _problems(area: str) -> Mapping[str, ProblemKind]:
-    found: Mapping[str, ProblemKind] = import_module(f"merchantscreen.{area}.problems").PROBLEMS
+def _problems(module: str) -> Mapping[str, ProblemKind]:
+    found: Mapping[str, ProblemKind] = import_module(f"merchantscreen.{module}").PROBLEMS
     return found
 
 
 def _problem_block(area: str, problems: Mapping[str, ProblemKind]) -> str:
     rows = [(code(kind.code), kind.title, kind.expected, kind.fix) for _, kind in sorted(problems.items())]
-    return f"## {area.capitalize()}\n\n" + table(("code", "found", "expected", "what to do"), rows)
+    return f"## {area}\n\n" + table(("code", "found", "expected", "what to do"), rows)
 
 
 # ----------------------------------------------------------------------------------- features
@@ -554,6 +564,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "errors.md": error_page,
     "features.md": feature_page,
     "rule-language.md": language_page.page,
+    "settings.md": settings_page.page,
     "cli.md": command_page,
 }
 

@@ -6,4 +6,4 @@ The library is silent, never exits and never touches a network. Start at
 
 from __future__ import annotations
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -122,6 +122,7 @@ class RunFacts:
         policy: The rules it worked with.
         pseudonym_key_id: Key of the contact tokens.
         parameters: What the caller chose, without paths.
+        log: The log that the register was folded from; None without a workspace.
     """
 
     run_id: str
@@ -131,6 +132,7 @@ class RunFacts:
     policy: Policy
     pseudonym_key_id: str
     parameters: Mapping[str, m.Parameter]
+    log: m.LogHead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +299,7 @@ def compile_manifest(facts: RunFacts, result: ScreenResult, outputs: dict[str, m
         tiers=tiers,
         sealed_count=result.sealed.height,
         outputs=outputs,
+        log=facts.log,
     )
 
 

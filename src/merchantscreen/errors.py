@@ -4,6 +4,7 @@
     ├── UsageError                2  the caller asked for something that cannot be
     ├── RejectLimitError          3  more rows rejected than the run allows
     ├── IntegrityError            4  a bundle or a digest does not check out
+    ├── StaleError                7  a hotline is silent for longer than the caller accepts
     ├── InputError               65  a file that cannot be used at all
     │   └── PolicyError          65  a rule folder that cannot be used at all
     ├── CannotCreateError        73  an output that cannot be created
@@ -122,6 +123,12 @@ class IntegrityError(MerchantScreenError):
     """A bundle's files do not match its manifest."""
 
     exit_code = 4
+
+
+class StaleError(MerchantScreenError):
+    """A hotline was not heard for longer than the caller accepts."""
+
+    exit_code = 7
 
 
 class InputError(MerchantScreenError):

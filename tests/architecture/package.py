@@ -21,7 +21,7 @@ FLOORS: Final[dict[str, int]] = {
     "links": 4, "blindspots": 4, "neighbourhood": 4, "evidence": 4, "paths": 4, "ranking": 4,
     "measuring": 4, "skew": 4,
     "screening": 5,
-    "bundle": 6, "outputs": 6, "simulation": 6, "backtest": 6,
+    "bundle": 6, "rundiff": 6, "outputs": 6, "simulation": 6, "backtest": 6, "workspace": 6,
     "cli": 7, "__main__": 7,
 }  # fmt: skip
 """The floor of every module or folder right under the package. DESIGN: imports go down or sideways, never up."""

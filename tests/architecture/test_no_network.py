@@ -11,10 +11,15 @@ from typing import Final
 from architecture.package import NAME, imported_names, modules
 
 ALLOWED: Final = frozenset(
-    "can_ada dataframely narwhals networkx numpy polars publicsuffixlist pydantic pydantic_core rfc8785 rich ruamel "
-    "sqlglot typer".split()
+    "can_ada cryptography dataframely narwhals networkx numpy polars publicsuffixlist pydantic pydantic_core "
+    "pydantic_settings pyrage rfc8785 rich ruamel securesystemslib sqlalchemy sqlglot typer".split()
 )
-"""Third-party packages that source files may import; each has its line in docs/adr/0006-dependencies.md."""
+"""Third-party packages that source files may import; each has its line in docs/adr/0006-dependencies.md.
+
+sqlalchemy can reach a database server, and does so only where a workspace names one; cryptography, securesystemslib
+(its DSSE envelopes only) and pydantic_settings (a file and the environment) reach nothing, nor does
+pyrage (files for recipients).
+"""
 
 NETWORK: Final = frozenset(
     "_socket asyncio asyncore cgi ftplib http imaplib mailbox nntplib poplib pty select selectors smtpd smtplib "

@@ -12,7 +12,7 @@ CLOCK_CALLS: Final = ("datetime.now", "datetime.today", "datetime.utcnow", "date
 CLOCK_IMPORTS: Final = ("time.time", "time.monotonic", "time.perf_counter", "time.localtime", "time.gmtime")
 CHANCE: Final = frozenset({"random", "secrets", "uuid"})
 ENVIRONMENT: Final = frozenset({"environ", "getenv", "urandom", "getlogin", "getpid", "gethostname"})
-OUTSIDE_THE_CORE: Final = frozenset({"intake", "engines"})
+OUTSIDE_THE_CORE: Final = frozenset({"intake", "engines", "eventlog"})
 """Areas of floors 1 to 5 that touch files and processes; they still read no clock."""
 
 

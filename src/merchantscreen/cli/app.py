@@ -7,11 +7,18 @@ from typing import Annotated, Final
 import typer
 
 from merchantscreen import __version__
+from merchantscreen.cli.diff import diff
 from merchantscreen.cli.explain import explain
+from merchantscreen.cli.export import export_app
+from merchantscreen.cli.hotline import hotline_app
+from merchantscreen.cli.init import init
+from merchantscreen.cli.log import log_app
+from merchantscreen.cli.referrals import referrals_app
 from merchantscreen.cli.rules import rules_app
 from merchantscreen.cli.screen import screen
 from merchantscreen.cli.simulate import simulate
 from merchantscreen.cli.terminal import output
+from merchantscreen.cli.trust import trust_app
 from merchantscreen.cli.verify import verify
 from merchantscreen.cli.words import JSON_ERRORS
 
@@ -44,10 +51,15 @@ def shared(
     """Link hotline-confirmed domains to merchant accounts, with evidence that can be recomputed by hand.
 
     Exit codes: 0 done, 1 --fail-on tripped or a check failed, 2 usage, 3 rejects above the limit, 4 integrity,
-    65 bad input or rules, 70 internal, 73 cannot create, 74 input or output failed, 75 busy.
+    6 not trusted, 7 stale, 65 bad input or rules, 70 internal, 73 cannot create, 74 input or output failed, 75 busy.
     """
 
 
-for _command in (screen, explain, verify, simulate):
+for _command in (screen, explain, verify, simulate, init, diff):
     app.command()(_command)
 app.add_typer(rules_app)
+app.add_typer(export_app)
+app.add_typer(log_app)
+app.add_typer(referrals_app)
+app.add_typer(hotline_app)
+app.add_typer(trust_app)

@@ -3,6 +3,9 @@
 Reads everything first and reports all that is wrong with any input together, then
 screens, writes the bundle, and only then shows it. Accepted rows wait in a private
 folder beside the runs, which is removed whatever happens.
+
+Referrals come from files, or from the log of a workspace; then the run names the log it used, and the log
+says that a run was begun before anything can be seen of it, and what it came to.
 """
 
 from __future__ import annotations
@@ -10,8 +13,10 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,27 +33,34 @@ from merchantscreen.cli.inputs import (
     Inputs,
     MappingFile,
     Merchants,
-    Referrals,
     Transactions,
     read_inputs,
 )
 from merchantscreen.cli.progress import shown_progress
 from merchantscreen.cli.terminal import output
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.engines.polars import PolarsEngine
-from merchantscreen.errors import EXIT_FAIL_ON, IntegrityError, PolicyError, Problem
+from merchantscreen.errors import EXIT_FAIL_ON, IntegrityError, PolicyError, Problem, StaleError, UsageError
 from merchantscreen.outputs import manifest as m
 from merchantscreen.outputs.console import TOP_ROWS, Shown, show_run
+from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.outputs.text import counted, visible
 from merchantscreen.policy import folder
 from merchantscreen.policy.loading import load_files, load_policy
 from merchantscreen.policy.locking import altered_files, require_approved
 from merchantscreen.policy.model import Policy
-from merchantscreen.records import Progress
+from merchantscreen.records import Progress, SourceFile
+from merchantscreen.referrals.admission import Silent, spans, staleness
 from merchantscreen.referrals.flagging import flag
-from merchantscreen.referrals.register import fold
+from merchantscreen.referrals.history import History, register_of
+from merchantscreen.referrals.register import Register, fold
 from merchantscreen.screening import ScreenResult
 from merchantscreen.screening import screen as screen_accounts
 from merchantscreen.vocabulary import Tier
+from merchantscreen.workspace import problems as workspace_problems
+from merchantscreen.workspace import runs
+from merchantscreen.workspace.session import Workspace
+from merchantscreen.workspace.settings import find_folder
 
 
 class CaseTier(StrEnum):
@@ -59,10 +71,21 @@ class CaseTier(StrEnum):
     T3 = Tier.T3.value
 
 
+_Referrals = Annotated[
+    list[Path],
+    typer.Option(
+        "--referrals", metavar="FILE...",
+        help="Referral events: JSON lines or CSV. One or more files; those of the workspace when absent.",
+    ),
+]  # fmt: skip
 _Rules = Annotated[
-    Path | None, typer.Option("--rules", help="Rule folder; without it the policy that came along.", metavar="DIR")
+    Path | None,
+    typer.Option("--rules", help="Rule folder; without it that of the workspace, or what came along.", metavar="DIR"),
 ]
-_Out = Annotated[Path, typer.Option("--out", help="Folder of all runs.", metavar="DIR")]
+_Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder of all runs; without it that of the workspace, or runs.", metavar="DIR"),
+]
 _RunId = Annotated[
     str | None,
     typer.Option("--run-id", help="Name of the run; made from --as-of when absent.", metavar="ID"),
@@ -92,6 +115,10 @@ _RequireApproved = Annotated[
         help="Refuse to screen unless somebody other than the authors approved the rules, byte for byte.",
     ),
 ]
+_RequireFresh = Annotated[
+    bool,
+    typer.Option("--require-fresh", help="In a workspace: refuse to screen while a hotline is silent for too long."),
+]
 _Top = Annotated[
     int, typer.Option("--top", min=1, metavar="N", help="Accounts shown on the screen; all are in the files.")
 ]
@@ -100,7 +127,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print a summary as JSON ins
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the caller ordered, read and checked."""
+    """What the caller ordered, read and checked; without referral files those of the workspace."""
 
     referrals: tuple[Path, ...]
     merchants: tuple[Path, ...]
@@ -114,13 +141,18 @@ class Order:
     max_rejects: int | None
     fail_on: CaseTier | None
     require_approved: bool
+    require_fresh: bool = False
+    workspace: Workspace | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Inputs(Inputs):
-    """Everything that was read, the rules included."""
+    """Everything that was read, the rules and the register included."""
 
     policy: Policy
+    register: Register
+    log: m.LogHead | None
+    notices: tuple[Problem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,41 +168,77 @@ class _Done:
 def screen(
     context: typer.Context,
     *,
-    referrals: Referrals,
+    referrals: _Referrals = [],  # noqa: B006 - typer's form of an option without a value
     merchants: Merchants,
     transactions: Transactions,
     rules: _Rules = None,
     mapping: MappingFile = None,
     as_of: AsOf = None,
-    out: _Out = Path("runs"),
+    out: _Out = None,
     run_id: _RunId = None,
     max_rejects: _MaxRejects = None,
     fail_on: _FailOn = None,
     pseudonym_key_file: _KeyFile = None,
     require_approved: _RequireApproved = False,
+    require_fresh: _RequireFresh = False,
     top: _Top = TOP_ROWS,
     as_json: _Json = False,
+    workspace: WorkspaceFolder = None,
+    as_name: ActingAs = None,
 ) -> None:
     """Rank accounts by their links to confirmed domains.
 
     Writes a run bundle with the evidence behind every rank and shows the first accounts. An option may be
     followed by several files or given several times. Linked accounts are for review; a link is not a finding.
+    In a workspace and without --referrals its log says what was referred, and the run is recorded there.
     """
     moment = options.moment(as_of)
     order = Order(
-        tuple(referrals), tuple(merchants), tuple(transactions), rules, mapping, pseudonym_key_file,
-        moment, out, options.run_id_of(moment) if run_id is None else run_id, max_rejects, fail_on, require_approved,
+        tuple(referrals), tuple(merchants), tuple(transactions), rules, mapping, pseudonym_key_file, moment,
+        out or Path("runs"), options.run_id_of(moment) if run_id is None else run_id, max_rejects, fail_on,
+        require_approved, require_fresh,
     )  # fmt: skip
+    with _in_workspace(order, workspace, as_name, is_out_given=out is not None) as placed:
+        json_errors = bool(context.find_root().params.get("json_errors"))
+        ranking = _run_and_tell(placed, top, as_json=as_json, json_errors=json_errors)
+    if fail_on and _reaches(ranking, fail_on):
+        raise typer.Exit(EXIT_FAIL_ON)
+
+
+@contextmanager
+def _in_workspace(order: Order, folder: Path | None, as_name: str | None, *, is_out_given: bool) -> Iterator[Order]:
+    """Give the order with what the workspace says where the caller did not; as it is where referral files are named."""
+    if order.referrals:
+        if folder is not None or as_name is not None:
+            raise UsageError("Two registers.", (workspace_problems.TWO_REGISTERS.at("command line"),))
+        yield order
+        return
+    if find_folder(folder, Path.cwd()) is None:
+        said = "--referrals is missing, and there is no workspace"
+        raise UsageError("No referrals.", (PROBLEMS["MS-RUN-001"].at("command line", found=said),))
+    with opened(folder, as_name) as place:
+        place.allow("screen")
+        settings, key = place.settings, place.settings.pseudonym_key
+        yield replace(
+            order,
+            rules=order.rules or place.path(settings.rules),
+            out=order.out if is_out_given else place.path(settings.runs),
+            key_file=order.key_file or (place.path(key) if key else None),
+            require_approved=order.require_approved or settings.require_approved,
+            workspace=place,
+        )
+
+
+def _run_and_tell(order: Order, top: int, *, as_json: bool, json_errors: bool) -> pl.DataFrame:
+    """Do the job, tell of it, and return the ranking."""
     with publishing(bundle.prepare(order.out, order.run_id) / m.NAME):
         with shown_progress() as progress:
             done = run(order, progress)
-        json_errors = bool(context.find_root().params.get("json_errors"))
         _tell_rejects(done, as_json=json_errors)
         report(done.notices, as_json=json_errors)
         _show(done, top, as_json=as_json)
         sys.stdout.flush()
-    if fail_on and _reaches(done.result.ranking, fail_on):
-        raise typer.Exit(EXIT_FAIL_ON)
+    return done.result.ranking
 
 
 def run(order: Order, progress: Progress) -> _Done:
@@ -178,12 +246,14 @@ def run(order: Order, progress: Progress) -> _Done:
     with bundle.work_folder(order.out) as work:
         inputs = _read(order, work, progress)
         _refuse_too_many_rejects(order, inputs)
-        flagged = flag(fold(inputs.referrals.events, order.as_of), inputs.policy, order.as_of)
+        flagged = flag(inputs.register, inputs.policy, order.as_of)
         engine = PolarsEngine(work)
         result = screen_accounts(inputs.intake, flagged, inputs.policy, engine, order.as_of, progress)
     progress.stage("writing the bundle")
+    _record_start(order, inputs)
     folder = bundle.write_bundle(order.out, _facts(order, inputs), result, inputs.rejects)
-    return _Done(folder, result, inputs.rejects, inputs.intake.notices)
+    _record_run(order, inputs, result, folder)
+    return _Done(folder, result, inputs.rejects, (*inputs.notices, *inputs.intake.notices))
 
 
 # --------------------------------------------------------------------------- reading
@@ -193,7 +263,42 @@ def _read(order: Order, work: Path, progress: Progress) -> _Inputs:
     """Read rules, referrals, merchants and transactions; what is wrong anywhere comes together."""
     files = InputFiles(order.referrals, order.merchants, order.transactions, order.mapping, order.key_file)
     policy, read = read_inputs(files, work, progress, lambda: _policy(order))
-    return _Inputs(read.referrals, read.intake, policy)
+    if order.workspace is None:
+        register = fold(read.referrals.events, order.as_of)
+        return _Inputs(read.referrals, read.intake, policy, register, None, ())
+    head = order.workspace.head
+    history = order.workspace.history(head.size)
+    referrals = replace(read.referrals, sources=(_source(history),))
+    register = register_of(history, order.as_of)
+    silent = _silent(history, order.workspace)
+    if silent and order.require_fresh:
+        raise StaleError("a hotline is silent", silent)
+    notices = (*history.problems, *silent)
+    if not any(referral.counts for referral in register.referrals):
+        notices += (workspace_problems.NO_REFERRALS.at(head.origin),)
+    return _Inputs(referrals, read.intake, policy, register, head, notices)
+
+
+def _silent(history: History, place: Workspace) -> tuple[Problem, ...]:
+    """Name the hotlines of the trust file that were not heard lately."""
+    if history.trust is None:
+        return ()
+    limit = timedelta(hours=place.settings.stale_after_hours)
+    found = staleness(history.streams, history.trust.current, place.now(), limit)
+    return tuple(workspace_problems.SILENT.at(one.issuer, found=_silence(one)) for one in found)
+
+
+def _silence(one: Silent) -> str:
+    heard = f"last heard at {one.heard_at:%Y-%m-%d %H:%M} UTC" if one.heard_at else "never heard"
+    gap = f", numbers missing: {spans(one.missing)}" if one.missing else ""
+    return f"a hotline {heard}{gap}"
+
+
+def _source(history: History) -> SourceFile:
+    """State the events of the log that count as the manifest states a file: their canonical bytes, one a line."""
+    lines = [received.event.canonical() + b"\n" for received in history.received]
+    digest = hashlib.sha256(b"".join(lines)).hexdigest()
+    return SourceFile("referrals", "log", sum(map(len, lines)), digest, len(lines), len(lines), 0)
 
 
 def _policy(order: Order) -> Policy:
@@ -222,6 +327,24 @@ def _refuse_too_many_rejects(order: Order, inputs: _Inputs) -> None:
     raise rejects.stop(named, inputs.rejects)
 
 
+def _record_start(order: Order, inputs: _Inputs) -> None:
+    """Record the run before anybody can see a result of it."""
+    if order.workspace is not None and inputs.log is not None:
+        body = runs.started_body(order.run_id, bundle.written_moment(order.as_of), inputs.log)
+        order.workspace.record(runs.STARTED, body)
+
+
+def _record_run(order: Order, inputs: _Inputs, result: ScreenResult, folder: Path) -> None:
+    """Record what the run came to: its manifest, and counts per referral."""
+    if order.workspace is None or inputs.log is None:
+        return
+    digest = hashlib.sha256((folder / m.NAME).read_bytes()).hexdigest()
+    used = runs.referrals_used(inputs.register, result.ranking)
+    moment = bundle.written_moment(order.as_of)
+    bodies = runs.recorded_bodies(order.run_id, moment, inputs.log, digest, used)
+    order.workspace.record_all([order.workspace.draft(runs.RECORDED, body) for body in bodies])
+
+
 def _facts(order: Order, inputs: _Inputs) -> bundle.RunFacts:
     return bundle.RunFacts(
         run_id=order.run_id,
@@ -238,6 +361,7 @@ def _facts(order: Order, inputs: _Inputs) -> bundle.RunFacts:
             "policy_came_along": order.rules is None,
             "pseudonym_key_given": order.key_file is not None,
         },
+        log=inputs.log,
     )
 
 
@@ -269,14 +393,19 @@ def _show(done: _Done, top: int, *, as_json: bool) -> None:
 def _summary(done: _Done, manifest: m.Manifest) -> dict[str, Any]:
     """Pick what a calling program asks first; everything else is in the files."""
     stated = manifest.model_dump(mode="json", include={"run_id", "as_of", "totals", "counts", "tiers", "sealed_count"})
-    return stated | {
-        "folder": str(done.folder),
-        "manifest_sha256": hashlib.sha256(manifest.canonical()).hexdigest(),
-        "blind_spot_count": done.result.blind_spots.height,
-        "assurance": manifest.assurance,
-        "policy": manifest.policy.model_dump(mode="json", exclude={"files"}),
-        "exceptions": dict(done.result.exceptions.group_by("state").agg(pl.len()).sort("state").iter_rows()),
-    }
+    log = {"log": manifest.log.model_dump(mode="json")} if manifest.log else {}
+    return (
+        stated
+        | log
+        | {
+            "folder": str(done.folder),
+            "manifest_sha256": hashlib.sha256(manifest.canonical()).hexdigest(),
+            "blind_spot_count": done.result.blind_spots.height,
+            "assurance": manifest.assurance,
+            "policy": manifest.policy.model_dump(mode="json", exclude={"files"}),
+            "exceptions": dict(done.result.exceptions.group_by("state").agg(pl.len()).sort("state").iter_rows()),
+        }
+    )
 
 
 def _reaches(ranking: pl.DataFrame, tier: CaseTier) -> bool:

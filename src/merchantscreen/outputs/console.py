@@ -158,11 +158,19 @@ def _parts(width: int, manifest: Manifest, shown: Shown, folder: str, top: int) 
     yield from policyview.skewed(shown.skew)
     yield Text()
     yield from _unseen(shown.blind_spots)
+    yield from _log(manifest)
     yield Text.assemble(
         ("Files   ", "bold"),
         visible(folder, 4096),
         f" (unsigned; check with: merchantscreen verify {visible(folder, 4096)})",
     )
+
+
+def _log(manifest: Manifest) -> Iterator[Text]:
+    """State the log behind the register, so that size and root stand outside of the store as well."""
+    if manifest.log is not None:
+        head = manifest.log
+        yield Text.assemble(("Log     ", "bold"), f"{visible(head.origin)} {head.size} {visible(head.root)}")
 
 
 def _inputs(manifest: Manifest) -> Text:

@@ -4,7 +4,8 @@ Rules kept here:
 * canonical JSON (RFC 8785): one value, one sequence of bytes;
 * `read = accepted + rejected` for every input and every role, or there is no manifest;
 * `created_at` is the only value that differs between identical runs on the same installation;
-* no path of the machine and no secret; of a key only its id.
+* no path of the machine and no secret; of a key only its id;
+* a run made without a workspace has no `log`, rather than an empty one.
 """
 
 from __future__ import annotations
@@ -96,6 +97,14 @@ class PolicyFacts(_Strict):
     not_yet_effective: list[str]
 
 
+class LogHead(_Strict):
+    """The log that the register of the run was folded from; root in base64, as in the notes of its checkpoints."""
+
+    origin: str
+    size: int
+    root: str
+
+
 class Manifest(_Strict):
     """All of `manifest.json`."""
 
@@ -117,6 +126,7 @@ class Manifest(_Strict):
     sealed_count: int
     outputs: dict[str, OutputFile]
     assurance: Literal["unsigned"] = "unsigned"
+    log: LogHead | None = None
 
     @property
     def approved(self) -> bool:
@@ -125,7 +135,8 @@ class Manifest(_Strict):
 
     def canonical(self) -> bytes:
         """Return the bytes of the file."""
-        return bytes(rfc8785.dumps(self.model_dump(mode="json", by_alias=True)))
+        absent = {"log"} if self.log is None else set()
+        return bytes(rfc8785.dumps(self.model_dump(mode="json", by_alias=True, exclude=absent)))
 
 
 def parse_manifest(content: bytes) -> Manifest:

@@ -240,7 +240,7 @@ def _domain_row(claims: Sequence[_Claim], model: EvidenceModel) -> dict[str, Any
         "window_until_at": window_until,
         "referral_ids": _distinct(claim.referral.referral_id for claim in claims),
         "hotlines": _distinct(claim.referral.hotline for claim in claims),
-        "assurance": Assurance.UNSIGNED.value,
+        "assurance": _best_assurance(claims).value,
         "caveats": _caveats(claims, dedicated),
         "held": all(claim.referral.is_held for claim in claims),
         "first_confirmed_at": _first_confirmed_at(claims),
@@ -255,6 +255,13 @@ def _width(reach: _Reach) -> tuple[bool, str]:
 def _merged_dedication(claims: Iterable[_Claim]) -> Dedicated:
     said = {claim.dedicated for claim in claims}
     return next(value for value in (Dedicated.NO, Dedicated.YES, Dedicated.UNKNOWN) if value in said)
+
+
+def _best_assurance(claims: Sequence[_Claim]) -> Assurance:
+    """Return the best proof among those who confirm the domain; that a proven referral leads to it confirms nothing."""
+    confirming = [claim for claim in claims if claim.is_confirmed] or claims
+    given = {claim.referral.assurance for claim in confirming}
+    return next(assurance for assurance in Assurance if assurance in given)
 
 
 def _window(claims: Sequence[_Claim], model: EvidenceModel) -> tuple[datetime, datetime | None]:

@@ -36,6 +36,8 @@ from merchantscreen.vocabulary import DomainLinkKind
 MAX_LINE_BYTES: Final = 65_536
 MAX_DEPTH: Final = 16
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+"""A whole string, even an unfinished one, or a bracket. Possessive: linear on any input."""
 
 _LIST_COLUMNS: Final = ("payment_methods", "forwarded_to")
 _LINK_COLUMNS: Final[dict[str, DomainLinkKind]] = {
@@ -220,7 +222,7 @@ def _is_deep(text: str) -> bool:
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return False
     depth = deepest = 0
-    for sign in re.findall(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', text):
+    for sign in _TOKEN.findall(text):
         depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(sign, 0)
         deepest = max(deepest, depth)
     return deepest > MAX_DEPTH
@@ -282,11 +284,11 @@ def _csv_event(header: list[str], raw: bytes) -> ReferralEvent | Sequence[Issue]
         code = "MS-CSV-012" if len(fields) < len(header) else "MS-CSV-013"
         return (Issue(code, None, f"{len(fields)} fields", f"{len(header)} fields"),)
     cells = {column: value for column, value in zip(header, fields, strict=True) if value}
-    outcome = read_event(_as_json(cells))
-    return outcome if isinstance(outcome, ReferralEvent) else tuple(_in_columns(issue, cells) for issue in outcome)
+    outcome = read_event(event_fields(cells))
+    return outcome if isinstance(outcome, ReferralEvent) else tuple(issue_in_columns(issue, cells) for issue in outcome)
 
 
-def _as_json(cells: Mapping[str, str]) -> dict[str, Any]:
+def event_fields(cells: Mapping[str, str]) -> dict[str, Any]:
     """Bring a CSV record into the shape that JSON has."""
     event: dict[str, Any] = {
         column: _typed(column, text)
@@ -318,7 +320,7 @@ def _link_cells(cells: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(column, host) for column in _LINK_COLUMNS if column in cells for host in _split(cells[column])]
 
 
-def _in_columns(issue: Issue, cells: Mapping[str, str]) -> Issue:
+def issue_in_columns(issue: Issue, cells: Mapping[str, str]) -> Issue:
     """Name the CSV column instead of the place in the JSON shape."""
     place = issue.column or ""
     if match := re.match(r"domain_links\[(\d+)\]", place):

@@ -12,7 +12,9 @@ permutation of the same events gives the same register. Rules kept here:
 * a site that is down clears nobody; a site that moved leads to a new domain, which is not
   confirmed by that; a domain corrected later has to be confirmed again;
 * contradictory statements of one moment are not resolved here: such a referral cannot be
-  matched until its hotline speaks again.
+  matched until its hotline speaks again;
+* a referral is as well proven as the weakest statement that made it what it is: its confirmation
+  and what changed it since.
 
 Which domains are flagged, and how wide, is left to `flagging`.
 """
@@ -22,12 +24,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Final
 
 from merchantscreen.domains import registrable_domain
 from merchantscreen.referrals.events import ClueEvent, ReferralEvent
 from merchantscreen.vocabulary import (
+    Assurance,
     Classification,
     DomainLinkKind,
     ReferralEventKind,
@@ -50,6 +53,9 @@ _KIND_ORDER: Final = (
 _STATES_FACTS: Final = frozenset({ReferralEventKind.SUBMITTED, ReferralEventKind.CONFIRMED, ReferralEventKind.AMENDED})
 """Kinds that set facts; two different ones of one kind and moment contradict each other."""
 
+_CHANGES_FACTS: Final = _STATES_FACTS | {ReferralEventKind.MOVED, ReferralEventKind.SITE_DOWN}
+_WEAKNESS: Final = {assurance: place for place, assurance in enumerate(Assurance)}
+
 _NOT_FACTS: Final = frozenset({"schema_version", "event", "reporting_hotline_id", "referral_id", "issued_at"})
 COUNTING_STATES: Final = frozenset({ReferralState.CONFIRMED, ReferralState.DISPUTED, ReferralState.EXPIRED})
 """States in which a referral flags its domain."""
@@ -70,6 +76,8 @@ class Referral:
         is_expired: Its validity ended at or before the moment.
         is_down: The site was last reported as gone.
         is_held: A law-enforcement hold is in force.
+        assurance: How well the origin of what it says is proven.
+        number: Short number in a workspace, such as R-000001; empty without one.
     """
 
     hotline: str
@@ -82,6 +90,8 @@ class Referral:
     is_expired: bool
     is_down: bool
     is_held: bool
+    assurance: Assurance = Assurance.UNSIGNED
+    number: str = ""
 
     @property
     def counts(self) -> bool:
@@ -93,6 +103,18 @@ class Referral:
         """Payment details the hotline saw."""
         clues: tuple[ClueEvent, ...] = self.facts.get("payment_clues", ())
         return clues
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an event comes from: how well that is proven, and the short number of its referral."""
+
+    assurance: Assurance = Assurance.UNSIGNED
+    number: str = ""
+
+
+_UNKNOWN_ORIGIN: Final = Origin()
+"""Of events from files: nobody signed them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,25 +145,33 @@ class Register:
     heartbeats: Mapping[str, datetime]
 
 
-def fold(events: Iterable[ReferralEvent], as_of: datetime) -> Register:
+def fold(
+    events: Iterable[ReferralEvent], as_of: datetime, origins: Mapping[bytes, Origin] = MappingProxyType({})
+) -> Register:
     """Fold events into the register as of a moment.
 
     Args:
         events: In any order, with or without repetitions.
         as_of: UTC without zone; events issued later are set aside.
+        origins: Where events come from, by their canonical bytes; the others are unsigned.
     """
     given = list(events)
     unique = {event.canonical(): event for event in given}
-    ordered = [unique[key] for key in sorted(unique, key=lambda key: _order(unique[key], key))]
-    known = [event for event in ordered if event.issued_at <= as_of]
-    later = [event for event in ordered if event.issued_at > as_of]
+    in_order = sorted(unique, key=lambda key: _order(unique[key], key))
+    ordered = [(unique[key], origins.get(key, _UNKNOWN_ORIGIN)) for key in in_order]
+    known = [(event, origin) for event, origin in ordered if event.issued_at <= as_of]
+    later = [(event, origin) for event, origin in ordered if event.issued_at > as_of]
     return Register(
         as_of=as_of,
         referrals=tuple(_referral(key, group, as_of) for key, group in sorted(_by_referral(known).items())),
         set_aside=tuple(SetAside(*key, len(group)) for key, group in sorted(_by_referral(later).items())),
         duplicate_count=len(given) - len(unique),
-        heartbeats={event.reporting_hotline_id: event.issued_at for event in known if _is_heartbeat(event)},
+        heartbeats={event.reporting_hotline_id: event.issued_at for event, _ in known if _is_heartbeat(event)},
     )
+
+
+_Told = tuple[ReferralEvent, Origin]
+"""An event and where it comes from."""
 
 
 def _order(event: ReferralEvent, canonical: bytes) -> tuple[datetime, int, bytes]:
@@ -152,11 +182,11 @@ def _is_heartbeat(event: ReferralEvent) -> bool:
     return event.event is ReferralEventKind.HEARTBEAT
 
 
-def _by_referral(events: Iterable[ReferralEvent]) -> dict[tuple[str, str], list[ReferralEvent]]:
-    groups: dict[tuple[str, str], list[ReferralEvent]] = {}
-    for event in events:
+def _by_referral(told: Iterable[_Told]) -> dict[tuple[str, str], list[_Told]]:
+    groups: dict[tuple[str, str], list[_Told]] = {}
+    for event, origin in told:
         if event.referral_id is not None and not _is_heartbeat(event):
-            groups.setdefault((event.reporting_hotline_id, event.referral_id), []).append(event)
+            groups.setdefault((event.reporting_hotline_id, event.referral_id), []).append((event, origin))
     return groups
 
 
@@ -173,9 +203,11 @@ class _Story:
     is_retracted: bool = False
     is_disputed: bool = False
     contradicts: bool = False
+    assurance: Assurance | None = None
 
-    def apply(self, event: ReferralEvent) -> None:
-        """Take in the next event."""
+    def apply(self, event: ReferralEvent, assurance: Assurance) -> None:
+        """Take in the next event, whose origin is proven so well."""
+        self._prove(event, assurance)
         match event.event:
             case ReferralEventKind.CONFIRMED:
                 self._confirm(event)
@@ -193,6 +225,14 @@ class _Story:
                 pass
         if event.status is ReferralStatus.NOT_ILLEGAL:
             self._retract()
+
+    def _prove(self, event: ReferralEvent, assurance: Assurance) -> None:
+        """Begin anew with a confirmation; whatever else states facts can only weaken."""
+        is_new = self.assurance is None or event.event is ReferralEventKind.CONFIRMED
+        if is_new:
+            self.assurance = assurance
+        elif event.event in _CHANGES_FACTS and not self.is_retracted:
+            self.assurance = max(self.assurance or assurance, assurance, key=_WEAKNESS.__getitem__)
 
     def _confirm(self, event: ReferralEvent) -> None:
         """Begin anew with the facts of the confirmation; earlier moves still hold unless it was retracted."""
@@ -219,13 +259,12 @@ class _Story:
         self.is_retracted = True
 
 
-def _referral(key: tuple[str, str], events: list[ReferralEvent], as_of: datetime) -> Referral:
-    story = _Story()
-    for before, event in pairwise([None, *events]):
-        if event is None:
-            continue
-        story.apply(event)
+def _referral(key: tuple[str, str], told: list[_Told], as_of: datetime) -> Referral:
+    story, before = _Story(), None
+    for event, origin in told:
+        story.apply(event, origin.assurance)
         story.contradicts |= before is not None and _contradict(before, event)
+        before = event
     valid_until: datetime | None = story.facts.get("valid_until")
     is_expired = valid_until is not None and valid_until <= as_of
     state, reason = _state_of(story, is_expired=is_expired)
@@ -234,6 +273,8 @@ def _referral(key: tuple[str, str], events: list[ReferralEvent], as_of: datetime
         *key, state, reason, story.facts, tuple(sorted(story.links | stated)), story.is_disputed, is_expired,
         is_down=story.facts.get("status") in {ReferralStatus.REMOVED, ReferralStatus.UNAVAILABLE},
         is_held=_is_held(story.facts, as_of),
+        assurance=story.assurance or Assurance.UNSIGNED,
+        number=told[-1][1].number,
     )  # fmt: skip
 
 

@@ -1,0 +1,33 @@
+"""The options that every command of a workspace has, and how a command opens one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from merchantscreen.cli import options
+from merchantscreen.workspace.session import Workspace, open_workspace
+
+WorkspaceFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace", metavar="DIR",
+        help="Workspace; MERCHANTSCREEN_WORKSPACE, or the one around the current folder, when absent.",
+    ),
+]  # fmt: skip
+ActingAs = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="NAME",
+        help="Name to act under, of those the settings list for the system user; its own when absent.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def opened(folder: Path | None, as_name: str | None = None, *, trusting: bool = True) -> Workspace:
+    """Open a workspace with the clock of the command line; see `session.open_workspace`."""
+    return open_workspace(folder, clock=options.now, as_name=as_name, trusting=trusting)

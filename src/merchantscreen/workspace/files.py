@@ -1,0 +1,60 @@
+"""Private files of a workspace: read with care, written whole, replaced in one step.
+
+Rules kept here:
+* what is read is a regular file and no link; a key is readable by its owner only;
+* at every moment the old file or the new one is there, and it is on the disk before anybody relies on it.
+
+Source: threat model 5.6.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from merchantscreen.errors import InputError
+from merchantscreen.outputs.files import sync_folder, write_new
+from merchantscreen.workspace import problems
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def open_regular(path: Path) -> int:
+    """Open a regular file for reading, through no link; OSError if it is anything else."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise OSError(0, "not a regular file")
+
+
+def read_bounded(path: Path, most: int, *, private: bool = False) -> bytes:
+    """Read a file that is small; InputError if it cannot be read, is larger, or not `private` where that is asked."""
+    try:
+        with os.fdopen(open_regular(path), "rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            content = file.read(most + 1)
+    except OSError as error:
+        raise _unusable(path, f"a file that cannot be read ({error.strerror})") from error
+    if private and mode & _OTHERS:
+        raise _unusable(path, f"a file that others may use (mode {mode:04o})")
+    if len(content) > most:
+        raise _unusable(path, "a file that is too large")
+    return content
+
+
+def replace_private(path: Path, data: bytes) -> None:
+    """Write a private file in place of an older one, in one step."""
+    hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        write_new(hidden, [data])
+        hidden.replace(path)
+    finally:
+        hidden.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def _unusable(path: Path, found: str) -> InputError:
+    return InputError("This key file cannot be used.", (problems.KEY_FILE_WRONG.at(path.name, found=found),))

@@ -1,0 +1,71 @@
+"""What the log keeps of a screening: which referrals it used and how many accounts each led to.
+
+Counts only, no account: who runs a hotline may be told them. An account counts for each referral behind it, and
+for the hotlines behind it; where two hotlines gave the same id to a referral of theirs, and both are behind
+an account, it counts for both.
+
+Bodies are written in the form of `referrals.logged`, in parts where a list is long.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import polars as pl
+
+from merchantscreen.eventlog.records import canonical
+from merchantscreen.outputs.manifest import LogHead
+from merchantscreen.referrals.logged import ROOM
+from merchantscreen.referrals.register import Register
+
+STARTED: Final = "run.started"
+RECORDED: Final = "run.recorded"
+
+
+def started_body(run_id: str, as_of: str, head: LogHead) -> dict[str, Any]:
+    """Return the body of `run.started`: said before anybody can see a result."""
+    return {"run_id": run_id, "as_of": as_of, "log_size": head.size, "log_root": head.root}
+
+
+def recorded_bodies(
+    run_id: str, as_of: str, head: LogHead, manifest_sha256: str, used: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the bodies of `run.recorded`, one or more; `used` is what `referrals_used` lists."""
+    whole = started_body(run_id, as_of, head) | {"manifest_sha256": manifest_sha256}
+    parts = list(_chunks(used)) or [[]]
+    return [{**whole, "referrals": part, "part": at, "parts": len(parts)} for at, part in enumerate(parts, start=1)]
+
+
+def referrals_used(register: Register, ranking: pl.DataFrame) -> list[dict[str, Any]]:
+    """Count ranked accounts per referral that counts at the moment of the register, those without any included.
+
+    Args:
+        register: The register the screening worked with.
+        ranking: tables.Ranking of its result.
+    """
+    tiers: dict[tuple[str, str], Counter[str]] = {}
+    for row in ranking.select("tier", "referral_ids", "hotlines").iter_rows(named=True):
+        for key in [(hotline, one) for hotline in row["hotlines"] for one in row["referral_ids"]]:
+            tiers.setdefault(key, Counter())[row["tier"]] += 1
+    counting = sorted((one.hotline, one.referral_id) for one in register.referrals if one.counts)
+    return [_line(key, tiers.get(key, Counter())) for key in counting]
+
+
+def _line(key: tuple[str, str], tiers: Counter[str]) -> dict[str, Any]:
+    return {"hotline": key[0], "referral_id": key[1], "tiers": dict(tiers), "account_count": tiers.total()}
+
+
+def _chunks(lines: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    chunk: list[Mapping[str, Any]] = []
+    size = 0
+    for line in lines:
+        length = len(canonical({"": line}))
+        if chunk and size + length > ROOM:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(line)
+        size += length
+    if chunk:
+        yield chunk
