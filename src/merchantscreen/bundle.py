@@ -286,7 +286,7 @@ def compile_manifest(facts: RunFacts, result: ScreenResult, outputs: dict[str, m
         run_id=facts.run_id,
         as_of=written_moment(facts.as_of),
         created_at=written_moment(facts.created_at),
-        versions=_versions(),
+        versions=versions(),
         suffix_list_date=suffix_list_date(),
         parameters=dict(facts.parameters),
         model=_model_numbers(facts.policy.evidence),
@@ -328,7 +328,8 @@ def written_moment(moment: datetime) -> str:
     return moment.replace(tzinfo=None).isoformat() + "Z"
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of everything that could change a result."""
     ours = {"merchantscreen": __version__, "python": platform.python_version()}
     return ours | {package: version(package) for package in _PACKAGES}
 

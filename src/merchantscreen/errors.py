@@ -4,6 +4,7 @@
     ├── UsageError                2  the caller asked for something that cannot be
     ├── RejectLimitError          3  more rows rejected than the run allows
     ├── IntegrityError            4  a bundle or a digest does not check out
+    ├── NotReproducibleError      5  a run made again is not the same, byte for byte
     ├── StaleError                7  a hotline is silent for longer than the caller accepts
     ├── InputError               65  a file that cannot be used at all
     │   └── PolicyError          65  a rule folder that cannot be used at all
@@ -123,6 +124,12 @@ class IntegrityError(MerchantScreenError):
     """A bundle's files do not match its manifest."""
 
     exit_code = 4
+
+
+class NotReproducibleError(MerchantScreenError):
+    """A run made again from the same files is not the same, byte for byte."""
+
+    exit_code = 5
 
 
 class StaleError(MerchantScreenError):

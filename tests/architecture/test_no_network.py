@@ -11,8 +11,8 @@ from typing import Final
 from architecture.package import NAME, imported_names, modules
 
 ALLOWED: Final = frozenset(
-    "can_ada cryptography dataframely narwhals networkx numpy polars publicsuffixlist pydantic pydantic_core "
-    "pydantic_settings pyrage rfc8785 rich ruamel securesystemslib sqlalchemy sqlglot typer".split()
+    "can_ada cryptography dataframely jinja2 markupsafe narwhals networkx numpy polars publicsuffixlist pydantic "
+    "pydantic_core pydantic_settings pyrage rfc8785 rich ruamel securesystemslib sqlalchemy sqlglot typer".split()
 )
 """Third-party packages that source files may import; each has its line in docs/adr/0006-dependencies.md.
 

@@ -14,6 +14,8 @@ from merchantscreen.cli.hotline import hotline_app
 from merchantscreen.cli.init import init
 from merchantscreen.cli.log import log_app
 from merchantscreen.cli.referrals import referrals_app
+from merchantscreen.cli.report import report
+from merchantscreen.cli.reproduce import reproduce
 from merchantscreen.cli.rules import rules_app
 from merchantscreen.cli.screen import screen
 from merchantscreen.cli.simulate import simulate
@@ -51,11 +53,12 @@ def shared(
     """Link hotline-confirmed domains to merchant accounts, with evidence that can be recomputed by hand.
 
     Exit codes: 0 done, 1 --fail-on tripped or a check failed, 2 usage, 3 rejects above the limit, 4 integrity,
-    6 not trusted, 7 stale, 65 bad input or rules, 70 internal, 73 cannot create, 74 input or output failed, 75 busy.
+    5 not reproducible, 6 not trusted, 7 stale, 65 bad input or rules, 70 internal, 73 cannot create,
+    74 input or output failed, 75 busy.
     """
 
 
-for _command in (screen, explain, verify, simulate, init, diff):
+for _command in (screen, explain, verify, reproduce, report, simulate, init, diff):
     app.command()(_command)
 app.add_typer(rules_app)
 app.add_typer(export_app)

@@ -49,7 +49,7 @@ from merchantscreen.policy import folder
 from merchantscreen.policy.loading import load_files, load_policy
 from merchantscreen.policy.locking import altered_files, require_approved
 from merchantscreen.policy.model import Policy
-from merchantscreen.records import Progress, SourceFile
+from merchantscreen.records import Progress
 from merchantscreen.referrals.admission import Silent, spans, staleness
 from merchantscreen.referrals.flagging import flag
 from merchantscreen.referrals.history import History, register_of
@@ -268,7 +268,7 @@ def _read(order: Order, work: Path, progress: Progress) -> _Inputs:
         return _Inputs(read.referrals, read.intake, policy, register, None, ())
     head = order.workspace.head
     history = order.workspace.history(head.size)
-    referrals = replace(read.referrals, sources=(_source(history),))
+    referrals = replace(read.referrals, sources=(runs.source_of(history),))
     register = register_of(history, order.as_of)
     silent = _silent(history, order.workspace)
     if silent and order.require_fresh:
@@ -292,13 +292,6 @@ def _silence(one: Silent) -> str:
     heard = f"last heard at {one.heard_at:%Y-%m-%d %H:%M} UTC" if one.heard_at else "never heard"
     gap = f", numbers missing: {spans(one.missing)}" if one.missing else ""
     return f"a hotline {heard}{gap}"
-
-
-def _source(history: History) -> SourceFile:
-    """State the events of the log that count as the manifest states a file: their canonical bytes, one a line."""
-    lines = [received.event.canonical() + b"\n" for received in history.received]
-    digest = hashlib.sha256(b"".join(lines)).hexdigest()
-    return SourceFile("referrals", "log", sum(map(len, lines)), digest, len(lines), len(lines), 0)
 
 
 def _policy(order: Order) -> Policy:

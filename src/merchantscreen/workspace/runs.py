@@ -9,6 +9,7 @@ Bodies are written in the form of `referrals.logged`, in parts where a list is l
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -17,11 +18,20 @@ import polars as pl
 
 from merchantscreen.eventlog.records import canonical
 from merchantscreen.outputs.manifest import LogHead
+from merchantscreen.records import SourceFile
+from merchantscreen.referrals.history import History
 from merchantscreen.referrals.logged import ROOM
 from merchantscreen.referrals.register import Register
 
 STARTED: Final = "run.started"
 RECORDED: Final = "run.recorded"
+
+
+def source_of(history: History) -> SourceFile:
+    """State the events of a log that count as a manifest states a file: their canonical bytes, one a line."""
+    lines = [received.event.canonical() + b"\n" for received in history.received]
+    digest = hashlib.sha256(b"".join(lines)).hexdigest()
+    return SourceFile("referrals", "log", sum(map(len, lines)), digest, len(lines), len(lines), 0)
 
 
 def started_body(run_id: str, as_of: str, head: LogHead) -> dict[str, Any]:

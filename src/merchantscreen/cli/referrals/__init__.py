@@ -10,6 +10,8 @@ from typing import Final
 
 import typer
 
+from merchantscreen.cli.hotline.draft import draft
+from merchantscreen.cli.hotline.sign import sign
 from merchantscreen.cli.referrals.export import export
 from merchantscreen.cli.referrals.importing import import_
 from merchantscreen.cli.referrals.intake import intake
@@ -27,6 +29,9 @@ referrals_app: Final = typer.Typer(
     rich_markup_mode=None,
 )
 
+# what a hotline does on its own machine is there under both names
+referrals_app.command("draft")(draft)
+referrals_app.command("sign")(sign)
 referrals_app.command("import")(import_)
 referrals_app.command("intake")(intake)
 referrals_app.command("list")(list_)

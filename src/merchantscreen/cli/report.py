@@ -1,0 +1,90 @@
+"""`merchantscreen report RUN`: one self-contained page about a run, beside its folder.
+
+Rules kept here:
+* the bundle is checked against its manifest first; nothing is ever written into it;
+* an older report is replaced, any other file of the name is not; the page is whole or not there.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import Annotated, Final
+
+import polars as pl
+import typer
+from rich.text import Text
+
+from merchantscreen.bundle import read_bundle, verify_bundle
+from merchantscreen.cli.terminal import output
+from merchantscreen.errors import CannotCreateError, FileAccessError, UsageError
+from merchantscreen.outputs.files import read_regular, sync_folder, write_new
+from merchantscreen.outputs.policyview import banner
+from merchantscreen.outputs.problems import PROBLEMS
+from merchantscreen.outputs.report import WATCH_CASES, render
+from merchantscreen.outputs.text import visible
+
+_MARK: Final = b'<meta name="generator" content="merchantscreen report">'
+_MARK_WITHIN: Final = 4_096
+_REJECTS: Final = "rejects.csv"
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, such as runs/20261101T000000Z.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="The page; RUN.report.html beside the run when absent."),
+    ] = None,
+    top: Annotated[
+        int, typer.Option("--top", min=0, metavar="N", help="Accounts on watch that get a section too.")
+    ] = WATCH_CASES,
+) -> None:
+    """Write the report of a run as one page.
+
+    Opens in any browser without a network. The run folder stays as it is; an older report is replaced.
+    """
+    verify_bundle(run)
+    bundle = read_bundle(run)
+    target = run.resolve().parent / f"{run.resolve().name}.report.html" if out is None else out
+    _refuse(target, run)
+    page = render(bundle, watch_cases=top, rejects=_rejects(run)).encode()
+    _write(target, page)
+    console = output()
+    for line in banner(bundle.manifest):
+        console.print(line, soft_wrap=True)
+    console.print(Text(f"{visible(str(target), 4096)}: {len(page):,} bytes"), soft_wrap=True)
+
+
+def _rejects(run: Path) -> pl.DataFrame:
+    """Read what the page counts of the rejects; the file was checked with the bundle."""
+    lines = csv.DictReader(io.StringIO((run / _REJECTS).read_text(encoding="utf-8"), newline=""))
+    rows = [(line["role"], line["code"]) for line in lines]
+    return pl.DataFrame(rows, schema={"role": pl.String, "code": pl.String}, orient="row")
+
+
+def _refuse(target: Path, run: Path) -> None:
+    """Refuse a place inside the run, and a file that is no report."""
+    if target.resolve().is_relative_to(run.resolve()):
+        raise UsageError("a report belongs beside a run", (PROBLEMS["MS-RUN-014"].at(target.name),))
+    if not os.path.lexists(target):
+        return
+    try:
+        ours = _MARK in read_regular(target)[:_MARK_WITHIN]
+    except OSError:
+        ours = False
+    if not ours:
+        raise CannotCreateError("a file of somebody else", (PROBLEMS["MS-RUN-033"].at(target.name),))
+
+
+def _write(target: Path, page: bytes) -> None:
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    try:
+        write_new(partial, [page])
+        partial.replace(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        found = f"writing failed ({error.strerror})"
+        raise FileAccessError("no report", (PROBLEMS["MS-RUN-007"].at(target.name, found=found),)) from error

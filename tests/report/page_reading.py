@@ -1,0 +1,78 @@
+"""A report page read back: its tags without their text, and its tables by id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Final
+
+VOID: Final = frozenset("meta input br link img".split())
+Tag = tuple[str, tuple[tuple[str, str | None], ...]]
+
+
+@dataclass
+class Part:
+    """An element with its text and its rows, where it has any."""
+
+    tag: str
+    text: str = ""
+    rows: list[list[str]] = field(default_factory=list)
+
+
+class Page(HTMLParser):
+    """Reads a page; fails where tags do not pair up."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[Tag] = []
+        self.ids: dict[str, Part] = {}
+        self.texts: dict[str, str] = {}
+        self.headings: list[int] = []
+        self._open: list[tuple[str, str | None]] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag, and open its element."""
+        self.tags.append((tag, tuple(attrs)))
+        name = dict(attrs).get("id")
+        if tag in VOID or (self.get_starttag_text() or "").endswith("/>"):
+            return
+        if name is not None:
+            assert name not in self.ids, name
+            self.ids[name] = Part(tag)
+        if tag in {"h1", "h2", "h3", "h4"}:
+            self.headings.append(int(tag[1]))
+        self._open.append((tag, name))
+        for _, inside in self._open[:-1]:
+            if inside is not None and self.ids[inside].tag == "table":
+                if tag == "tr":
+                    self.ids[inside].rows.append([])
+                elif tag in {"td", "th"}:
+                    self.ids[inside].rows[-1].append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag without content."""
+        self.tags.append((tag, tuple(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close an element; it has to be the last one opened."""
+        assert self._open
+        assert self._open.pop()[0] == tag
+
+    def handle_data(self, data: str) -> None:
+        """Add text to every element it is in."""
+        if self._open and self._open[-1][0] in {"style", "script"}:
+            self.texts[self._open[-1][0]] = self.texts.get(self._open[-1][0], "") + data
+        in_cell = any(tag in {"td", "th"} for tag, _ in self._open)
+        for _, name in self._open:
+            if name is not None:
+                part = self.ids[name]
+                part.text += data
+                if part.tag == "table" and in_cell:
+                    part.rows[-1][-1] += data
+
+    def cells(self, name: str) -> list[list[str]]:
+        """Give the rows of a table under its heading."""
+        return [[" ".join(cell.split()) for cell in row] for row in self.ids[name].rows[1:]]
