@@ -36,7 +36,7 @@ from merchantscreen.errors import CannotCreateError, FileAccessError, InputError
 from merchantscreen.intake.cards import looks_like_card_number
 from merchantscreen.outputs import manifest as m
 from merchantscreen.outputs.csvfile import csv_lines
-from merchantscreen.outputs.files import Written, read_regular, sync_folder, write_new
+from merchantscreen.outputs.files import Written, read_regular, replace_whole, sync_folder, write_new
 from merchantscreen.outputs.jsonlines import json_lines, read_json_lines
 from merchantscreen.outputs.parquet import parquet_bytes
 from merchantscreen.outputs.problems import PROBLEMS
@@ -265,13 +265,9 @@ def _write_parts(folder: Path, result: ScreenResult, rejects: pl.DataFrame) -> I
 def write_rejects(out: Path, run_id: str, rejects: pl.DataFrame) -> Path:
     """Write the rejects of a run that did not take place beside the runs, replacing an earlier list."""
     target = out / f"{run_id}.rejects.csv"
-    partial = out / f".{target.name}.partial-{os.getpid()}"
     try:
-        write_new(partial, csv_lines(conform(rejects, Rejects)))
-        partial.replace(target)
-        sync_folder(out)
+        replace_whole(target, csv_lines(conform(rejects, Rejects)))
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise FileAccessError("no rejects file", (PROBLEMS["MS-RUN-007"].at(target.name),)) from error
     return target
 

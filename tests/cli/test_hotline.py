@@ -258,6 +258,6 @@ def test_a_state_that_cannot_be_written_takes_the_statements_back(
     def full(_path: Path, _data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("merchantscreen.cli.hotline.files.replace_private", full)
+    monkeypatch.setattr("merchantscreen.cli.hotline.files.replace_whole", full)
     ran = sign(json_lines(tmp_path, [north()]), key, "--out", tmp_path / "s.jsonl")
     assert (ran.code, ran.codes, (tmp_path / "s.jsonl").exists()) == (74, ["MS-HOT-012"], False)

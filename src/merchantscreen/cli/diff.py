@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from merchantscreen.bundle import read_bundle
 from merchantscreen.cli.ranked import no_such_account
+from merchantscreen.cli.rules.telling import show_json
 from merchantscreen.cli.terminal import output
 from merchantscreen.errors import EXIT_FAIL_ON, UsageError
 from merchantscreen.outputs.rundiff import difference_values, show_account, show_difference
@@ -40,8 +40,7 @@ def diff(
         if account not in ranked:
             raise UsageError("in neither run", (no_such_account(dict.fromkeys(ranked), account),))
     if as_json:
-        text = json.dumps(difference_values(found, account), ensure_ascii=True, indent=2, sort_keys=True)
-        output().print(text, soft_wrap=True)
+        show_json(difference_values(found, account))
     elif account is not None:
         show_account(output(), found, account)
     else:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated
 
-import polars as pl
 import typer
 
-from merchantscreen.bundle import Bundle, read_bundle
+from merchantscreen.bundle import read_bundle
+from merchantscreen.cli.ranked import ranked_account
 from merchantscreen.cli.terminal import output
-from merchantscreen.errors import Problem, UsageError
 from merchantscreen.outputs.explanation import CaseFrames, case_of
 from merchantscreen.outputs.explanation import explain as explain_case
 from merchantscreen.outputs.policyview import banner
-from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.paths import strongest_paths
-
-_SUGGESTED: Final = 3
 
 
 def explain(
@@ -33,7 +27,7 @@ def explain(
     to rule out first.
     """
     bundle = read_bundle(run)
-    row = _find(bundle, account)
+    row = ranked_account(bundle, account)
     paths = strongest_paths(bundle.ledger, bundle.contributions, account)
     frames = CaseFrames(bundle.ledger, bundle.contributions, bundle.links, bundle.rules, bundle.shadow)
     case = case_of(row, frames, paths, bundle.manifest.model)
@@ -42,20 +36,3 @@ def explain(
         console.print(line, soft_wrap=True)
     for line in explain_case(case):
         console.print(line, soft_wrap=True)
-
-
-def _find(bundle: Bundle, account: str) -> dict[str, Any]:
-    rows = bundle.ranking.filter(pl.col("account_id") == account).to_dicts()
-    if not rows:
-        raise UsageError("no such account in the run", (_unknown(bundle.ranking, account),))
-    return rows[0]
-
-
-def _unknown(ranking: pl.DataFrame, account: str) -> Problem:
-    """Suggest accounts whose id is near, or holds what was typed."""
-    known: Sequence[str] = ranking["account_id"].to_list()
-    containing = [name for name in known if account and account in name]
-    near = list(dict.fromkeys([*containing, *get_close_matches(account, known, _SUGGESTED)]))[:_SUGGESTED]
-    kind = PROBLEMS["MS-RUN-004"]
-    fix = f"Did you mean {' or '.join(near)}?" if near else kind.fix
-    return Problem(kind.code, "ranking.jsonl", None, "account_id", kind.title, kind.expected, fix)

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from merchantscreen.bundle import Bundle, read_bundle
 from merchantscreen.cli.ranked import ranked_account
+from merchantscreen.cli.rules.telling import show_json
 from merchantscreen.cli.terminal import output
 from merchantscreen.errors import UsageError
 from merchantscreen.outputs.casefile import DECISION, case_files, write_case_folder, write_whole
@@ -134,7 +135,7 @@ def _tell(bundle: Bundle, out: Path, facts: Mapping[str, Any], said: str, *, as_
     console = output()
     if as_json:
         stated = {"written": str(out), "policy_approved": bundle.manifest.approved} | dict(facts)
-        console.print(json.dumps(stated, ensure_ascii=True, indent=2, sort_keys=True), soft_wrap=True)
+        show_json(stated)
         return
     for line in banner(bundle.manifest):
         console.print(line, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Finds the account a person named in a run, or says which one was perhaps meant."""
+"""Finds what a person named in a run, or says what was perhaps meant."""
 
 from __future__ import annotations
 
@@ -28,10 +28,15 @@ def ranked_account(bundle: Bundle, account_id: str) -> dict[str, Any]:
 
 
 def no_such_account(known: Iterable[str], account_id: str) -> Problem:
-    """Say that an account is not ranked, and suggest those whose id is near or holds what was typed."""
+    """Say that an account is not ranked."""
+    return no_such_name("MS-RUN-004", "ranking.jsonl", "account_id", account_id, known)
+
+
+def no_such_name(code: str, where: str, column: str, word: str, known: Iterable[str]) -> Problem:
+    """Say that a run does not hold a name, and suggest those that are near or that hold what was typed."""
     names = list(known)
-    containing = [name for name in names if account_id and account_id in name]
-    near = list(dict.fromkeys([*containing, *get_close_matches(account_id, names, _SUGGESTED)]))[:_SUGGESTED]
-    kind = PROBLEMS["MS-RUN-004"]
+    containing = [name for name in names if word and word in name]
+    near = list(dict.fromkeys([*containing, *get_close_matches(word, names, _SUGGESTED)]))[:_SUGGESTED]
+    kind = PROBLEMS[code]
     fix = f"Did you mean {' or '.join(near)}?" if near else kind.fix
-    return Problem(kind.code, "ranking.jsonl", None, "account_id", kind.title, kind.expected, fix)
+    return Problem(kind.code, where, None, column, kind.title, kind.expected, fix)

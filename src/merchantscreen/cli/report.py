@@ -20,7 +20,7 @@ from rich.text import Text
 from merchantscreen.bundle import read_bundle, verify_bundle
 from merchantscreen.cli.terminal import output
 from merchantscreen.errors import CannotCreateError, FileAccessError, UsageError
-from merchantscreen.outputs.files import read_regular, sync_folder, write_new
+from merchantscreen.outputs.files import read_regular, replace_whole
 from merchantscreen.outputs.policyview import banner
 from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.outputs.report import WATCH_CASES, render
@@ -79,12 +79,8 @@ def _refuse(target: Path, run: Path) -> None:
 
 
 def _write(target: Path, page: bytes) -> None:
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
     try:
-        write_new(partial, [page])
-        partial.replace(target)
-        sync_folder(target.parent)
+        replace_whole(target, [page])
     except OSError as error:
-        partial.unlink(missing_ok=True)
         found = f"writing failed ({error.strerror})"
         raise FileAccessError("no report", (PROBLEMS["MS-RUN-007"].at(target.name, found=found),)) from error

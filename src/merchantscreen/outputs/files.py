@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,25 @@ def write_new(path: Path, pieces: Iterable[bytes]) -> Written:
         file.flush()
         os.fsync(file.fileno())
     return Written(size, digest.hexdigest())
+
+
+def replace_whole(path: Path, pieces: Iterable[bytes], mode: int | None = None) -> None:
+    """Write a file in place of an older one, in one step: at every moment the old or the new one is there.
+
+    Args:
+        path: The file.
+        pieces: What it holds.
+        mode: Its mode; private when None.
+    """
+    hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        write_new(hidden, pieces)
+        if mode is not None:
+            hidden.chmod(mode)
+        hidden.replace(path)
+    finally:
+        hidden.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

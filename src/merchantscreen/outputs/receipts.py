@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from merchantscreen.outputs.text import counted
 from merchantscreen.referrals.events import REFERENCE_PATTERN
 from merchantscreen.referrals.register import Referral
+from merchantscreen.referrals.wire import written
 from merchantscreen.vocabulary import Assurance, ReferralState, Tier
 
 PAYLOAD_TYPE: Final = "application/vnd.merchantscreen.receipt.v1+json"
@@ -158,7 +159,7 @@ def receipt(
     seen = _seen(hotline, runs)
     lines = tuple(_line(found, seen.get(found.referral_id, []), known) for found in own)
     return Receipt(
-        network=network, hotline=hotline, issued_at=_moment(issued_at), as_of=_moment(as_of), referrals=lines
+        network=network, hotline=hotline, issued_at=written(issued_at), as_of=written(as_of), referrals=lines
     )
 
 
@@ -180,7 +181,7 @@ def _line(referral: Referral, seen: list[tuple[datetime, ScreenedReferral]], fac
         state=referral.state,
         assurance=facts.assurance.get(referral.referral_id, Assurance.UNSIGNED),
         run_count=len(seen),
-        last_as_of=None if as_of is None else _moment(as_of),
+        last_as_of=None if as_of is None else written(as_of),
         accounts_linked=None if shown is None else shown.account_count,
         under_review=None if shown is None else shown.under_review_count,
         action_taken=None if shown is None or facts.actions is None else facts.actions.get(referral.referral_id, 0),
@@ -224,7 +225,3 @@ def _told(line: ReceiptLine) -> Iterator[str]:
         yield f"  {linked} linked, {line.under_review} under review, {action}"
     for caveat in line.caveats:
         yield f"  note: {EXPLANATIONS[caveat]}"
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment.isoformat(timespec='microseconds' if moment.microsecond else 'seconds')}Z"

@@ -133,6 +133,7 @@ def describe(rules: Iterable[Rule], decided: pl.DataFrame, features: pl.DataFram
 
 def _describe_rule(rule: Rule, rows: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
     names = [name for name, _ in rule.condition.types]
+    missing = pl.concat_list([pl.when(pl.col(name).is_null()).then(pl.lit(name)) for name in names]).list.drop_nulls()
     known = features.select("account_id").hstack(known_columns(features, rule.condition.types).get_columns())
     seen = rows.join(known, on="account_id", how="left")
     outcome = pl.col("outcome")
@@ -141,10 +142,9 @@ def _describe_rule(rule: Rule, rows: pl.DataFrame, features: pl.DataFrame) -> pl
         .then(_filled(rule.reason))
         .when(outcome == RuleOutcome.NO_HIT)
         .then(_filled("Condition not met: " + ", ".join(f"{name} {{{name}}}" for name in names) + "."))
-        .otherwise(_without(names))
+        .otherwise(_without(missing))
     )
     observed = pl.struct(names).struct.json_encode()
-    missing = pl.concat_list([pl.when(pl.col(name).is_null()).then(pl.lit(name)) for name in names]).list.drop_nulls()
     return seen.select(*rows.columns, observed=observed, missing=missing, reason=reason)
 
 
@@ -155,10 +155,9 @@ def _filled(template: str) -> pl.Expr:
     return pl.concat_str(parts)
 
 
-def _without(names: list[str]) -> pl.Expr:
+def _without(missing: pl.Expr) -> pl.Expr:
     """Say what was not known; a result beyond all numbers leaves nothing to name."""
-    unknown = pl.concat_list([pl.when(pl.col(name).is_null()).then(pl.lit(name)) for name in names])
-    listed = unknown.list.drop_nulls().list.join(", ")
+    listed = missing.list.join(", ")
     said = pl.when(listed == "").then(pl.lit("a result within the range of numbers")).otherwise(listed)
     return pl.concat_str([pl.lit("Could not be evaluated; not known: "), said, pl.lit(".")])
 

@@ -35,8 +35,9 @@ from merchantscreen.eventlog.notes import (
     open_checkpoint,
     parse_note,
 )
+from merchantscreen.outputs.files import replace_whole
 from merchantscreen.workspace import problems
-from merchantscreen.workspace.files import read_bounded, replace_private
+from merchantscreen.workspace.files import read_bounded
 
 LATEST: Final = "latest.note"
 PUBLIC_ENDING: Final = ".pub"
@@ -111,8 +112,8 @@ class Checkpoints:
         if os.path.lexists(path) and parse_note(read_note(path)).text != parse_note(note).text:
             raise _broken(problems.CHECKPOINT_DIFFERS, path.name)
         try:
-            replace_private(path, note)
-            replace_private(self.folder / LATEST, note)
+            replace_whole(path, [note])
+            replace_whole(self.folder / LATEST, [note])
         except OSError as error:
             raise FileAccessError(f"The checkpoint could not be written: {error.strerror}.") from error
 

@@ -1,8 +1,6 @@
-"""Private files of a workspace: read with care, written whole, replaced in one step.
+"""Private files of a workspace, read with care: regular files, no links, and keys that only their owner may read.
 
-Rules kept here:
-* what is read is a regular file and no link; a key is readable by its owner only;
-* at every moment the old file or the new one is there, and it is on the disk before anybody relies on it.
+They are written by `outputs.files`.
 
 Source: threat model 5.6.
 """
@@ -10,12 +8,10 @@ Source: threat model 5.6.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from pathlib import Path
 
 from merchantscreen.errors import InputError
-from merchantscreen.outputs.files import sync_folder, write_new
 from merchantscreen.workspace import problems
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -43,17 +39,6 @@ def read_bounded(path: Path, most: int, *, private: bool = False) -> bytes:
     if len(content) > most:
         raise _unusable(path, "a file that is too large")
     return content
-
-
-def replace_private(path: Path, data: bytes) -> None:
-    """Write a private file in place of an older one, in one step."""
-    hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        write_new(hidden, [data])
-        hidden.replace(path)
-    finally:
-        hidden.unlink(missing_ok=True)
-    sync_folder(path.parent)
 
 
 def _unusable(path: Path, found: str) -> InputError:

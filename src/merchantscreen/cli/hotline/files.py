@@ -19,11 +19,11 @@ from typing import Final
 from merchantscreen.cli.hotline import problems
 from merchantscreen.cli.rejects import first_rejects
 from merchantscreen.errors import BusyError, CannotCreateError, FileAccessError, InputError
-from merchantscreen.outputs.files import sync_folder, write_new
+from merchantscreen.outputs.files import replace_whole, sync_folder, write_new
 from merchantscreen.referrals.events import ReferralEvent
 from merchantscreen.referrals.keys import LARGEST_PEM, SigningKey
 from merchantscreen.referrals.reading import read_referrals
-from merchantscreen.workspace.files import open_regular, replace_private
+from merchantscreen.workspace.files import open_regular
 
 LARGEST_FILE: Final = 1024 * 1024
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -79,7 +79,7 @@ def create(path: Path, pieces: Iterable[bytes]) -> None:
 def replace(path: Path, data: bytes) -> None:
     """Write a private file in place of an older one, in one step; FileAccessError if that fails."""
     try:
-        replace_private(path, data)
+        replace_whole(path, [data])
     except OSError as error:
         said = f"{problems.CANNOT_CREATE.title} ({error.strerror})"
         raise FileAccessError("Not written.", (problems.CANNOT_CREATE.at(path.name, found=said),)) from error

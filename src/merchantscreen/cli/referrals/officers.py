@@ -23,6 +23,7 @@ from merchantscreen.cli.referrals import problems
 from merchantscreen.cli.referrals.common import ahead, decided, read_file
 from merchantscreen.errors import InputError, UsageError
 from merchantscreen.eventlog.records import Draft
+from merchantscreen.outputs.files import replace_whole
 from merchantscreen.referrals import envelope
 from merchantscreen.referrals.events import ReferralEvent
 from merchantscreen.referrals.exchange_problems import PROBLEMS, TrustError
@@ -31,7 +32,7 @@ from merchantscreen.referrals.keys import LARGEST_PEM, SigningKey
 from merchantscreen.referrals.logged import OFFICERS_NEEDED, transcription_bodies
 from merchantscreen.referrals.trust import Trust, takes_back
 from merchantscreen.referrals.wire import LARGEST_ENVELOPE, canonical, encode_base64
-from merchantscreen.workspace.files import read_bounded, replace_private
+from merchantscreen.workspace.files import read_bounded
 from merchantscreen.workspace.session import Workspace
 
 TRANSCRIPTION_TYPE: Final = "application/vnd.merchantscreen.transcription.v1+json"
@@ -105,7 +106,7 @@ def record_list(place: Workspace, listed: Listed, signers: Signers, trust: Trust
     if not is_enough and signers.gathered is None:
         raise UsageError("Two officers are needed.", (PROBLEMS["MS-EXC-081"].at("command line"),))
     if not is_enough and signers.gathered is not None:
-        replace_private(signers.gathered, signed)
+        replace_whole(signers.gathered, [signed])
 
     def decide(folding: Folding) -> tuple[list[Draft], Recorded]:
         known = place.log.events(kinds=(TRANSCRIBED,))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from merchantscreen.bundle import read_bundle
+from merchantscreen.cli.rules.telling import show_json
 from merchantscreen.cli.terminal import output
 from merchantscreen.errors import EXIT_FAIL_ON, UsageError
 from merchantscreen.outputs.problems import PROBLEMS
@@ -76,7 +76,7 @@ def coverage(
     """
     told = _of_policy(rules) if run is None else _of_run(run, rules)
     if as_json:
-        output().print(json.dumps(_record(told), ensure_ascii=True, indent=2, sort_keys=True), soft_wrap=True)
+        show_json(_record(told))
     else:
         for line in _lines(told):
             output().print(line, soft_wrap=True)

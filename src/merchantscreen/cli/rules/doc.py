@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from merchantscreen.cli.rules.telling import show_json
 from merchantscreen.cli.terminal import output
 from merchantscreen.errors import EXIT_FAIL_ON
 from merchantscreen.outputs import rulepages
@@ -37,7 +37,7 @@ def doc(
     stale = stale_pages(out, made, rulepages.NOTE) if check else write_pages(out, made, rulepages.NOTE)
     if as_json:
         record = {"out": str(out), "pages": sorted(made), "stale": stale, "written": not check}
-        output().print(json.dumps(record, ensure_ascii=True, indent=2, sort_keys=True), soft_wrap=True)
+        show_json(record)
     else:
         said = "stale" if check else "changed"
         output().print(

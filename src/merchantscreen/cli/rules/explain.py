@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -12,8 +9,10 @@ import polars as pl
 import typer
 
 from merchantscreen.bundle import Bundle, read_bundle
+from merchantscreen.cli.ranked import no_such_name, ranked_account
+from merchantscreen.cli.rules.telling import show_json
 from merchantscreen.cli.terminal import output
-from merchantscreen.errors import IntegrityError, Problem, UsageError
+from merchantscreen.errors import IntegrityError, UsageError
 from merchantscreen.outputs import decisions
 from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.outputs.runpolicy import policy_of_run
@@ -22,7 +21,6 @@ from merchantscreen.vocabulary import BlindSpot
 
 TIERS: Final = "tier"
 """Word that asks for all tier conditions in place of one rule."""
-_SUGGESTED: Final = 3
 
 _RuleId = Annotated[str, typer.Argument(help="Id of a rule or of a condition of tiers.yml, or the word tier.")]
 _Account = Annotated[str, typer.Option("--account", help="account_id, as in ranking.csv.", metavar="ACCOUNT")]
@@ -40,7 +38,7 @@ def explain(rule: _RuleId, *, account: _Account, run: _Run, as_json: _Json = Fal
     """
     bundle = read_bundle(run)
     policy = policy_of_run(bundle.policy, bundle.manifest.policy.digest, bundle.manifest.policy.files)
-    row = _account(bundle, account)
+    row = ranked_account(bundle, account)
     tiers = {entry.id for entry in policy.tiers}
     if rule == TIERS or rule in tiers:
         _tell_tier(bundle, policy, row, None if rule == TIERS else rule, as_json=as_json)
@@ -54,7 +52,7 @@ def _tell_tier(bundle: Bundle, policy: Policy, row: dict[str, Any], asked: str |
         raise IntegrityError("no facts of a ranked account", (PROBLEMS["MS-RUN-019"].at("facts.jsonl"),))
     told = decisions.tier_decision(policy, facts[0], row, bundle.manifest.policy.approval)
     if as_json:
-        _print_json(decisions.tier_record(told, asked))
+        show_json(decisions.tier_record(told, asked))
         return
     for line in decisions.tier_lines(told, asked):
         output().print(line, soft_wrap=True)
@@ -64,40 +62,18 @@ def _tell_rule(bundle: Bundle, policy: Policy, account: str, rule: str, *, as_js
     known = {entry.id: entry for entry in policy.rules}
     if rule not in known:
         names = [*known, *(entry.id for entry in policy.tiers), TIERS]
-        raise UsageError("no such rule in the run", (_unknown("MS-RUN-031", "policy.jsonl", "rule", rule, names),))
+        raise UsageError("no such rule in the run", (no_such_name("MS-RUN-031", "policy.jsonl", "rule", rule, names),))
     both = pl.concat([bundle.rules, bundle.shadow.select(bundle.rules.columns)])
     of_account = both.filter(pl.col("account_id") == account)
     results = of_account.filter(pl.col("rule_id") == rule).to_dicts()
     if not results:
         asked = of_account["rule_id"].to_list()
-        raise UsageError("no result", (_unknown("MS-RUN-032", "rules.jsonl", "rule_id", rule, asked),))
+        raise UsageError("no result", (no_such_name("MS-RUN-032", "rules.jsonl", "rule_id", rule, asked),))
     spots = bundle.blind_spots.filter(pl.col("kind") == BlindSpot.COLUMN_ABSENT)
     approval = bundle.manifest.policy.approval
     told = decisions.rule_decision(policy, known[rule], results[0], approval, frozenset(spots["subject"]))
     if as_json:
-        _print_json(decisions.rule_record(told))
+        show_json(decisions.rule_record(told))
         return
     for line in decisions.rule_lines(told):
         output().print(line, soft_wrap=True)
-
-
-def _account(bundle: Bundle, account: str) -> dict[str, Any]:
-    rows = bundle.ranking.filter(pl.col("account_id") == account).to_dicts()
-    if not rows:
-        ranked: Sequence[str] = bundle.ranking["account_id"].to_list()
-        problem = _unknown("MS-RUN-004", "ranking.jsonl", "account_id", account, ranked)
-        raise UsageError("no such account in the run", (problem,))
-    return rows[0]
-
-
-def _unknown(code: str, where: str, column: str, word: str, known: Sequence[str]) -> Problem:
-    """Suggest names that are near, or that hold what was typed."""
-    containing = [name for name in known if word and word in name]
-    near = list(dict.fromkeys([*containing, *get_close_matches(word, known, _SUGGESTED)]))[:_SUGGESTED]
-    kind = PROBLEMS[code]
-    fix = f"Did you mean {' or '.join(near)}?" if near else kind.fix
-    return Problem(kind.code, where, None, column, kind.title, kind.expected, fix)
-
-
-def _print_json(record: dict[str, Any]) -> None:
-    output().print(json.dumps(record, ensure_ascii=True, indent=2, sort_keys=True), soft_wrap=True)

@@ -27,7 +27,8 @@ from merchantscreen.bundle import read_bundle
 from merchantscreen.errors import InputError, MerchantScreenError, UsageError
 from merchantscreen.outputs import manifest
 from merchantscreen.outputs.problems import PROBLEMS
-from merchantscreen.policy.loading import load_files, load_policy
+from merchantscreen.outputs.runpolicy import policy_of_run
+from merchantscreen.policy.loading import load_policy
 from merchantscreen.policy.model import Policy
 
 BUILT_IN: Final = "built-in"
@@ -102,10 +103,11 @@ def read_policy(word: str, other: str | None = None) -> Policy:
 
 def _of_run(run: Path) -> Policy:
     """Read the policy back that a run was made with."""
-    files = read_bundle(run).policy
-    if files.is_empty():
+    bundle = read_bundle(run)
+    if bundle.policy.is_empty():
         raise InputError("a run without its policy", (PROBLEMS["MS-RUN-045"].at(run.name),))
-    return load_files({name: text.encode() for name, text in files.select("name", "text").iter_rows()})
+    stated = bundle.manifest.policy
+    return policy_of_run(bundle.policy, stated.digest, stated.files)
 
 
 # --------------------------------------------------------------------------- git

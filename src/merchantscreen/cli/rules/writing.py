@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from merchantscreen.errors import BusyError
-from merchantscreen.outputs.files import sync_folder, write_new
+from merchantscreen.outputs.files import replace_whole
 from merchantscreen.policy.folder import EVIDENCE
 
 _USUAL_MODE: Final = 0o644
@@ -50,12 +49,5 @@ def write_record(folder: Path, name: str, data: bytes) -> None:
 
 
 def replace_file(path: Path, data: bytes, mode: int = _USUAL_MODE) -> None:
-    """Write a file so that at every moment the old one or the new one is there."""
-    hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        write_new(hidden, [data])
-        hidden.chmod(mode)
-        hidden.replace(path)
-    finally:
-        hidden.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    """Write a file that others may read in place of an older one."""
+    replace_whole(path, [data], mode)
