@@ -125,6 +125,8 @@ KINDS: Final[tuple[IdentifierKind, ...]] = (
 
 BY_NAME: Final[dict[str, IdentifierKind]] = {kind.name: kind for kind in KINDS}
 DOMAIN_LINK_KINDS: Final[frozenset[str]] = frozenset({"moved_to", "redirect", "shared_payment_page"})
+KEYED_KINDS: Final[frozenset[str]] = frozenset({"email", "phone", "address"})
+"""Identifiers that become tokens under the key of the run; all others keep their value from run to run."""
 
 
 def identifier_kinds(source: Source) -> tuple[IdentifierKind, ...]:
@@ -163,15 +165,24 @@ def account_id(
     return prefix + "/".join(_escape(part) for part in parts).rstrip("/")
 
 
-def account_id_expression(present: Iterable[str]) -> pl.Expr:
-    """Build `account_id` as an expression over those key columns that a frame has."""
-    have = set(present)
-    parts = [_escaped_column(name) if name in have else pl.lit("") for name in KEY_COLUMNS[1:]]
+ESCAPED: Final = "".join(plain for plain, _ in _ESCAPES)
+"""Characters that a key writes otherwise; columns without any of them need no work."""
+
+
+def account_id_expression(present: Iterable[str], plain: Iterable[str] = ()) -> pl.Expr:
+    """Build `account_id` as an expression over those key columns that a frame has.
+
+    Args:
+        present: Key columns that the frame has.
+        plain: Those of them that hold none of the `ESCAPED` characters anywhere.
+    """
+    have, bare = set(present), set(plain)
+    parts = [_escaped_column(name, is_plain=name in bare) if name in have else pl.lit("") for name in KEY_COLUMNS[1:]]
     joined = pl.concat_str(parts, separator="/").str.strip_chars_end("/")
     if "network" not in have:
         return joined
-    prefix = pl.when(pl.col("network").is_null()).then(pl.lit("")).otherwise(_escaped_column("network") + ":")
-    return prefix + joined
+    network = _escaped_column("network", is_plain="network" in bare) + ":"
+    return pl.when(pl.col("network").is_null()).then(pl.lit("")).otherwise(network) + joined
 
 
 def _escape(part: str) -> str:
@@ -180,9 +191,9 @@ def _escape(part: str) -> str:
     return part
 
 
-def _escaped_column(name: str) -> pl.Expr:
+def _escaped_column(name: str, *, is_plain: bool) -> pl.Expr:
     column = pl.col(name).fill_null("")
-    for plain, escaped in _ESCAPES:
+    for plain, escaped in () if is_plain else _ESCAPES:
         column = column.str.replace_all(plain, escaped, literal=True)
     return column
 

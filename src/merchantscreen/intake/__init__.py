@@ -19,8 +19,10 @@ value is repeated anywhere, and no path, card token or raw contact data reaches 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
@@ -37,6 +39,9 @@ from merchantscreen.intake.transactions import COLUMNS, ROW_GROUP_ROWS
 from merchantscreen.intake.worker import Worker
 from merchantscreen.records import Progress, Silent, SourceFile
 from merchantscreen.tables import DeclaredIdentifiers, conform
+
+WORKERS: Final = 2
+"""Parquet files that are decoded side by side; each takes about half a gigabyte."""
 
 __all__ = ["PROBLEMS", "ColumnMapping", "Intake", "load_mapping", "read_records", "take_in"]
 
@@ -97,8 +102,9 @@ def take_in(
     """
     staging = _staging(work)
     try:
-        with Worker(staging) as worker:
-            return _take_in((merchants, transactions), work, mapping or ColumnMapping(), pseudonym_key, worker,
+        with ExitStack() as stack:
+            workers = [stack.enter_context(Worker(staging, f"parquet-{number}")) for number in range(WORKERS)]
+            return _take_in((merchants, transactions), work, mapping or ColumnMapping(), pseudonym_key, workers,
                             progress or Silent())  # fmt: skip
     except (OSError, pl.exceptions.PolarsError) as error:
         number = error.errno if isinstance(error, OSError) else files.disk_error(error)
@@ -121,12 +127,12 @@ def _take_in(
     work: Path,
     mapping: ColumnMapping,
     key: bytes | None,
-    worker: Worker,
+    workers: Sequence[Worker],
     progress: Progress,
 ) -> Intake:
     """Look at all files, read them, and put the results together."""
-    of_merchants, of_transactions = _look(inputs, mapping, worker)
-    reader = Reader(mapping, worker, progress)
+    of_merchants, of_transactions = _look(inputs, mapping, workers[0])
+    reader = Reader(mapping, workers, progress)
     progress.stage("reading merchants", _bytes(of_merchants))
     declared = DeclaredFile(work)
     combined = _combine(reader, of_merchants, key, declared)

@@ -66,6 +66,8 @@ MAX_DIGITS: Final = 19
 _E164_DIGITS: Final = 15
 _DIGEST_LENGTHS: Final = frozenset(range(16, 129, 8))
 
+_ENOUGH_DIGITS: Final = re.compile(r"[0-9](?:[ .-]?[0-9]){12}")
+"""What every card number has, as long as it is ASCII; most texts have not, and need no closer look."""
 _GROUPS: Final = re.compile(r"[0-9]+(?:[ .-][0-9]+)*")
 _HEX_WORD: Final = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-f]{16,128}|[0-9A-F]{16,128})(?![0-9A-Za-z])")
 _UUID: Final = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])")
@@ -80,7 +82,7 @@ _MANY_DIGITS: Final = r"(?:[\p{N}][^\p{N}]*?){13}"
 def looks_like_card_number(text: str) -> bool:
     """Say whether a text holds what looks like a card number."""
     folded = text if text.isascii() else _fold(text)
-    if len(folded) < MIN_DIGITS:
+    if not _ENOUGH_DIGITS.search(folded):
         return False
     readable = _HEX_WORD.sub(_without_digest, _UUID.sub(_without_uuid, folded))
     return any(_groups_hold_card(match, readable) for match in _GROUPS.finditer(readable))

@@ -20,10 +20,10 @@ from typing import Final
 import dataframely as dy
 import polars as pl
 
-from merchantscreen.contacts import IN_IDENTIFIER, IN_TOKEN
 from merchantscreen.intake import cards
 from merchantscreen.intake.lines import CONTROL_PATTERN, LINE
 from merchantscreen.intake.problems import PROBLEMS, REJECT_ROW_SCHEMA
+from merchantscreen.intake.soundness import doubtful, free_texts, holds_card, holds_contact, holds_control, identifiers
 from merchantscreen.tables import schema_of
 
 LIST_SEPARATOR: Final = ";"
@@ -66,6 +66,17 @@ class Judged:
 
 def judge(frame: pl.DataFrame, table: type[dy.Schema]) -> Judged:
     """Type the fields of a frame (`LINE` and any columns of the schema) and check every record."""
+    typed = _typed(frame, table)
+    doubted = _unreadable(frame, typed) | doubtful(typed, table)
+    if not doubted.any():
+        return Judged(typed, pl.DataFrame(schema=REJECT_ROW_SCHEMA))
+    judged = judge_exactly(frame.filter(doubted), table)
+    kept = pl.concat([typed.filter(~doubted), judged.accepted]) if judged.accepted.height else typed.filter(~doubted)
+    return Judged(kept.sort(LINE), judged.rejected)
+
+
+def judge_exactly(frame: pl.DataFrame, table: type[dy.Schema]) -> Judged:
+    """Check every record by every rule: what `judge` has to come to, and what it does with the doubtful ones."""
     typed = _typed(frame, table)
     broken = _unreadable(frame, typed) | _cards(frame, typed) | _controls(typed, table) | _contacts(typed, table)
     accepted, failure = _with_line(table).filter(typed.filter(~broken))
@@ -180,37 +191,12 @@ def _lost(before: pl.Series, after: pl.Series) -> pl.Series:
 
 def _cards(frame: pl.DataFrame, typed: pl.DataFrame) -> pl.Series:
     """Mark records with a field that holds what looks like a card number."""
-    return _any([_holds_card(typed[name]) for name in _own(frame)], frame.height)
-
-
-def _holds_card(values: pl.Series) -> pl.Series:
-    match values.dtype:
-        case pl.String():
-            found = values.to_frame().select(cards.card_number_expression(pl.first())).to_series()
-        case pl.Int64():
-            found = cards.card_number_integers(values)
-        case pl.List():
-            joined = values.list.join("\n")
-            found = joined.to_frame().select(cards.card_number_expression(pl.first())).to_series()
-        case _:
-            found = pl.repeat(value=False, n=values.len(), dtype=pl.Boolean, eager=True)
-    return found
+    return _any([holds_card(typed[name]) for name in _own(frame)], frame.height)
 
 
 def _controls(typed: pl.DataFrame, table: type[dy.Schema]) -> pl.Series:
     """Mark records with a control character in a free text; Parquet can bring them past the line check."""
-    return _any([_holds_control(typed[name]) for name in _free_texts(table)], typed.height)
-
-
-@cache
-def _free_texts(table: type[dy.Schema]) -> tuple[str, ...]:
-    """Name the text columns whose shape the schema leaves open."""
-    texts = ((name, column) for name, column in table.columns().items() if isinstance(column, dy.String))
-    return tuple(name for name, column in texts if column.regex is None and column.check is None)
-
-
-def _holds_control(values: pl.Series) -> pl.Series:
-    return values.str.contains(CONTROL_PATTERN).fill_null(value=False)
+    return _any([holds_control(typed[name]) for name in free_texts(table)], typed.height)
 
 
 def _contacts(typed: pl.DataFrame, table: type[dy.Schema]) -> pl.Series:
@@ -220,22 +206,7 @@ def _contacts(typed: pl.DataFrame, table: type[dy.Schema]) -> pl.Series:
 
 def _contacts_by_column(typed: pl.DataFrame, table: type[dy.Schema]) -> pl.DataFrame:
     """Say of every identifier and token whether it is contact data."""
-    return typed.select(_holds_contact(name, typed.schema[name]) for name in _identifiers(table))
-
-
-@cache
-def _identifiers(table: type[dy.Schema]) -> tuple[str, ...]:
-    """Name the columns of identifiers, tokens and codes: texts of a set shape, and lists of anything but websites."""
-    columns = table.columns().items()
-    shaped = (name for name, column in columns if isinstance(column, dy.String) and column.regex is not None)
-    return (*shaped, *(name for name, column in columns if isinstance(column, dy.List) and name != "website_urls"))
-
-
-def _holds_contact(name: str, dtype: pl.DataType) -> pl.Expr:
-    """Build the check of one column."""
-    text = pl.col(name).list.join("\n") if isinstance(dtype, pl.List) else pl.col(name)
-    found = text.str.contains(IN_TOKEN if name.endswith(("_token", "_tokens")) else IN_IDENTIFIER)
-    return found.fill_null(value=False).alias(name)
+    return typed.select(holds_contact(name, typed.schema[name]) for name in identifiers(table))
 
 
 def _any(masks: list[pl.Series], height: int) -> pl.Series:
@@ -302,7 +273,7 @@ def _codes(name: str, frame: pl.DataFrame, typed: pl.DataFrame, rules: pl.DataFr
         return pl.DataFrame({"rule": rules[name]}).select(code).to_series()
     raw = frame[name]
     lost = _lost(raw, typed[name])
-    marks = {"card": _holds_card(typed[name]), "contact": contact}
+    marks = {"card": holds_card(typed[name]), "contact": contact}
     judged = pl.DataFrame({"rule": rules[name], "lost": lost, "text": _as_text(raw), **marks})
     hidden = pl.col("lost") & cards.card_number_expression(pl.col("text"))
     unreadable = _unreadable_code(typed[name].dtype, is_text=raw.dtype == pl.String)

@@ -24,10 +24,13 @@ def to_hosts(urls: pl.Series, losses: Losses, column: str | None = None) -> pl.S
     table = hosts_of(urls)
     if table.is_empty():
         return pl.Series(urls.name, [None], pl.String).new_from_index(0, urls.len())
-    found = pl.DataFrame({"value": urls}).join(table, on="value", how="left", maintain_order="left")
-    _add(losses.stripped, name, int(found["stripped"].sum() or 0))
-    _add(losses.unreadable, name, int((found["host"].is_null() & found["value"].is_not_null()).sum()))
-    return found["host"].alias(urls.name)
+    cut = table.filter("stripped")["value"]
+    found = pl.DataFrame({"value": urls}).join(
+        table.select("value", "host"), on="value", how="left", maintain_order="left"
+    )["host"]
+    _add(losses.stripped, name, int(urls.is_in(cut.implode()).sum()) if cut.len() else 0)
+    _add(losses.unreadable, name, found.null_count() - urls.null_count())
+    return found.alias(urls.name)
 
 
 def _add(counter: Counter[str], name: str, count: int) -> None:

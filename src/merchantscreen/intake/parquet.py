@@ -22,7 +22,7 @@ from merchantscreen.intake.mapping import ColumnPlan, RoleMapping, plan_columns
 from merchantscreen.intake.problems import PROBLEMS
 from merchantscreen.tables import schema_of
 
-BATCH_ROWS: Final = 250_000
+BATCH_ROWS: Final = 500_000
 
 _TEXT_LIKE: Final = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 

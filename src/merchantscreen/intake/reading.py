@@ -7,7 +7,9 @@ Rules kept here:
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -75,13 +77,13 @@ class Reader:
 
     Args:
         mapping: What the columns of foreign files mean.
-        worker: The child that decodes Parquet.
+        workers: The children that decode Parquet, one file each at a time; the first alone reads merchants.
         progress: Told of every byte read.
     """
 
-    def __init__(self, mapping: ColumnMapping, worker: Worker, progress: Progress) -> None:
+    def __init__(self, mapping: ColumnMapping, workers: Sequence[Worker], progress: Progress) -> None:
         self._mapping = mapping
-        self._worker = worker
+        self._workers = workers
         self._progress = progress
 
     def merchants(self, opened: Sequence[OpenFile]) -> pl.DataFrame:
@@ -99,30 +101,43 @@ class Reader:
         staged = Stage(staging, "csv")
         for index, file in enumerate(opened):
             if file.plan is None:
-                for _ in self._decode(file, index):
-                    pass
                 continue
             for block in self._records(file):
                 losses = Losses(file.tally.stripped, file.tally.unreadable)
                 staged.add(stage(block, index, losses))
         staged.flush()
-        decoded = any(file.plan is None for file in opened)
-        return self._with_decoded(staged) if decoded else (staged.parts, staged.present)
-
-    def _with_decoded(self, staged: Stage) -> tuple[list[Path], set[str]]:
-        """Add what the child has staged."""
         parts, present = list(staged.parts), set(staged.present)
-        for message in self._worker.ask("finish"):
+        for message in self._decode_all([(file, index) for index, file in enumerate(opened) if file.plan is None]):
             parts += [Path(part) for part in message.facts["parts"]]
             present |= set(message.facts["present"])
         return parts, present
+
+    def _decode_all(self, opened: Sequence[tuple[OpenFile, int]]) -> list[Message]:
+        """Have the children decode and stage Parquet files side by side; return what each has staged."""
+        workers = self._workers[: len(opened)]
+        waiting = deque(opened)
+        with ThreadPoolExecutor(max(1, len(workers))) as threads:
+            started = [threads.submit(self._decode_waiting, worker, waiting) for worker in workers]
+        return [message for one in started for message in one.result()]
+
+    def _decode_waiting(self, worker: Worker, waiting: deque[tuple[OpenFile, int]]) -> list[Message]:
+        """Decode one file after the other until none is left; a file that fails leaves none to anybody."""
+        try:
+            while True:
+                for _ in self._decode(*waiting.popleft(), worker):
+                    pass
+        except IndexError:
+            return list(worker.ask("finish"))
+        except BaseException:
+            waiting.clear()
+            raise
 
     def _blocks(self, file: OpenFile, index: int) -> Iterator[pl.DataFrame]:
         """Yield the accepted records of a file of either kind."""
         if file.plan is not None:
             yield from self._records(file)
         else:
-            yield from (message.frames[1] for message in self._decode(file, index))
+            yield from (message.frames[1] for message in self._decode(file, index, self._workers[0]))
 
     def _records(self, file: OpenFile) -> Iterator[pl.DataFrame]:
         """Yield the accepted records of a CSV file and keep its account."""
@@ -135,11 +150,11 @@ class Reader:
             yield judged.accepted
         tally.size_bytes, tally.sha256 = csv.size_bytes, csv.sha256
 
-    def _decode(self, file: OpenFile, index: int) -> Iterator[Message]:
-        """Have the child decode a Parquet file, yield its blocks and keep the file's account."""
+    def _decode(self, file: OpenFile, index: int, worker: Worker) -> Iterator[Message]:
+        """Have a child decode a Parquet file, yield its blocks and keep the file's account."""
         tally = file.tally
         mapping: dict[str, Any] = asdict(self._mapping.of(tally.role))
-        for message in self._worker.ask("read", tally.path, role=tally.role, mapping=mapping, index=index):
+        for message in worker.ask("read", tally.path, role=tally.role, mapping=mapping, index=index):
             tally.rows_read += message.facts["rows"]
             tally.rejected += [message.frames[0]] if message.frames[0].height else []
             tally.stripped.update(message.facts["stripped"])

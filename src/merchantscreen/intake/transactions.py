@@ -18,6 +18,7 @@ import polars as pl
 
 from merchantscreen.contacts import HAS_ADDRESS
 from merchantscreen.identifiers import (
+    ESCAPED,
     KEY_COLUMNS,
     account_id_expression,
     descriptor_expression,
@@ -58,15 +59,17 @@ def stage(accepted: pl.DataFrame, file_index: int, losses: Losses) -> pl.DataFra
 def account_ids(rows: pl.DataFrame) -> pl.Series:
     """Return the account key of each row; key columns without any value need no work."""
     used = [name for name in KEY_COLUMNS if rows[name].null_count() < rows.height]
+    plain = [name for name in used if not rows[name].str.contains(f"[{ESCAPED}]").any()]
     # an expression of literals alone has length one, also over no rows
-    return rows.select(account_id=account_id_expression(used)).to_series() if rows.height else _NO_IDS
+    return rows.select(account_id=account_id_expression(used, plain)).to_series() if rows.height else _NO_IDS
 
 
 def _descriptors(column: pl.Series, losses: Losses) -> pl.Series:
     """Normalise descriptors, each distinct one once; one that is empty afterwards is null."""
     known = _folded(column.drop_nulls().unique().alias("raw"))
-    rows = pl.DataFrame({"raw": column}).join(known, on="raw", how="left", maintain_order="left")
-    lost = int(rows["cut"].sum() or 0)
+    cut = known.filter("cut")["raw"]
+    lost = int(column.is_in(cut.implode()).sum()) if cut.len() else 0
+    rows = pl.DataFrame({"raw": column}).join(known.drop("cut"), on="raw", how="left", maintain_order="left")
     losses.stripped.update({column.name: lost} if lost else {})
     return rows["descriptor"]
 

@@ -64,10 +64,12 @@ class Worker:
 
     Args:
         staging: Folder for staged transactions; it must exist.
+        name: What the parts it stages are called; another one for every worker at the same folder.
     """
 
-    def __init__(self, staging: Path) -> None:
+    def __init__(self, staging: Path, name: str = "parquet") -> None:
         self._staging = staging
+        self._name = name
         self._child: subprocess.Popen[bytes] | None = None
         self._started = 0
 
@@ -121,7 +123,7 @@ class Worker:
             self._child = subprocess.Popen(  # noqa: S603  # our own interpreter and our own module
                 arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
-            hello = {"staging": str(self._staging), "prefix": f"parquet-{self._started}"}
+            hello = {"staging": str(self._staging), "prefix": f"{self._name}-{self._started}"}
             _pipe(self._child.stdin).write(json.dumps(hello).encode() + b"\n")
             self._started += 1
         return self._child

@@ -1,0 +1,161 @@
+"""Which records are surely well, told from distinct values, so that only the others are judged one by one.
+
+Rules kept here:
+* a record is passed over only if every field of it keeps every rule of single fields: this is a shorter way to
+  the same answer, and `fields` stays the definition; a property test holds the two together;
+* a value that occurs a thousand times is looked at once;
+* what is not surely well is doubtful, never wrong: `fields` says what is wrong with it, if anything.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+import dataframely as dy
+import polars as pl
+
+from merchantscreen.contacts import IN_IDENTIFIER, IN_TOKEN
+from merchantscreen.intake import cards
+from merchantscreen.intake.lines import CONTROL_PATTERN
+from merchantscreen.tables import ID_PATTERN, TOKEN_PATTERN
+
+SURE: Final = r"^(?:[0-9-]{0,12}[A-Za-z_])*[0-9-]{0,12}$"
+"""A token or identifier that breaks no rule: letters and short runs of digits, so no room for a card number."""
+SURE_BYTES: Final = 64
+"""The shortest limit that an identifier or token has."""
+_SAMPLE_ROWS: Final = 4_096
+_FEW: Final = 256
+"""Distinct values in a sample up to which a column is better looked at value by value."""
+
+
+def doubtful(typed: pl.DataFrame, table: type[dy.Schema]) -> pl.Series:
+    """Mark the records of a typed frame that could break a rule of a single field.
+
+    Args:
+        typed: Every column of the schema, typed; what could not be read is null and told elsewhere.
+        table: The schema.
+    """
+    marks = pl.repeat(value=False, n=typed.height, dtype=pl.Boolean, eager=True)
+    for name, column in table.columns().items():
+        mark = _doubtful_values(typed[name], column, table)
+        marks = marks if mark is None else marks | mark
+    return marks
+
+
+def _doubtful_values(values: pl.Series, column: dy.Column, table: type[dy.Schema]) -> pl.Series | None:
+    """Mark the doubtful values of a column; None if there are none."""
+    nulls = values.is_null() if not column.nullable and values.null_count() else None
+    if values.null_count() == values.len():
+        return nulls
+    found = _bad_values(values, column, table)
+    if not found.len():
+        return nulls
+    bad = values.is_in(found.implode()).fill_null(value=False)
+    return bad if nulls is None else bad | nulls
+
+
+def _bad_values(values: pl.Series, column: dy.Column, table: type[dy.Schema]) -> pl.Series:
+    """Return the distinct values that break a rule."""
+    name = values.name
+    if not _has_rules(values.dtype, column):
+        return values.clear()
+    match values.dtype:
+        case pl.Int64():
+            return values.clear() if _is_within(values, column) else values.filter(~_fine(values, column, table))
+        case pl.String() if column_pattern(column) in {ID_PATTERN, TOKEN_PATTERN} and _is_varied(values):
+            distinct = values.filter(~_is_sure(values)).unique()
+        case _:
+            distinct = values.drop_nulls().unique()
+    return distinct.filter(~_fine(distinct.alias(name), column, table)) if distinct.len() else distinct
+
+
+def _has_rules(dtype: pl.DataType, column: dy.Column) -> bool:
+    """Tell whether a value that is there could break anything; moments, dates and booleans are what they are."""
+    return not (dtype.is_temporal() or dtype == pl.Boolean) or len(column.validation_rules(pl.lit(None))) > (
+        not column.nullable
+    )
+
+
+def column_pattern(column: dy.Column) -> str | None:
+    """Return the shape that a text column asks for, if it asks for one."""
+    return column.regex if isinstance(column, dy.String) else None
+
+
+def _is_sure(values: pl.Series) -> pl.Series:
+    return values.str.contains(SURE) & (values.str.len_bytes() <= SURE_BYTES) & (values != "")
+
+
+def _is_varied(values: pl.Series) -> bool:
+    return values.head(_SAMPLE_ROWS).n_unique() > _FEW
+
+
+def _is_within(values: pl.Series, column: dy.Column) -> bool:
+    """Tell from the ends alone that integers are inside their bounds and too short for a card number."""
+    if not isinstance(column, dy.Int64) or column.check is not None or column.is_in is not None:
+        return False
+    low, high = values.min(), values.max()
+    if not isinstance(low, int) or not isinstance(high, int):
+        return True
+    is_inside = (column.min is None or low >= column.min) and (column.max is None or high <= column.max)
+    return is_inside and high < 10 ** (cards.MIN_DIGITS - 1)
+
+
+def _fine(values: pl.Series, column: dy.Column, table: type[dy.Schema]) -> pl.Series:
+    """Tell of each value whether it keeps all rules, those of the schema and those of every field."""
+    name = values.name
+    rules = [rule.fill_null(value=True) for rule in column.validation_rules(pl.col(name)).values()]
+    marks = [holds_card(values)]
+    if name in free_texts(table):
+        marks.append(holds_control(values))
+    if name in identifiers(table):
+        marks.append(values.to_frame().select(holds_contact(name, values.dtype)).to_series())
+    kept = values.to_frame().select(fine=pl.all_horizontal(pl.lit(value=True), *rules)).to_series()
+    for mark in marks:
+        kept = kept & ~mark
+    return kept
+
+
+# --------------------------------------------------------------------------- the rules that no schema states
+
+
+def holds_card(values: pl.Series) -> pl.Series:
+    """Mark the values that hold what looks like a card number; null is false."""
+    match values.dtype:
+        case pl.String():
+            found = values.to_frame().select(cards.card_number_expression(pl.first())).to_series()
+        case pl.Int64():
+            found = cards.card_number_integers(values)
+        case pl.List():
+            joined = values.list.join("\n")
+            found = joined.to_frame().select(cards.card_number_expression(pl.first())).to_series()
+        case _:
+            found = pl.repeat(value=False, n=values.len(), dtype=pl.Boolean, eager=True)
+    return found
+
+
+def holds_control(values: pl.Series) -> pl.Series:
+    """Mark the texts with a control character; Parquet can bring them past the check of lines."""
+    return values.str.contains(CONTROL_PATTERN).fill_null(value=False)
+
+
+def holds_contact(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Build the check that an identifier or token is no contact data; results print identifiers."""
+    text = pl.col(name).list.join("\n") if isinstance(dtype, pl.List) else pl.col(name)
+    found = text.str.contains(IN_TOKEN if name.endswith(("_token", "_tokens")) else IN_IDENTIFIER)
+    return found.fill_null(value=False).alias(name)
+
+
+@cache
+def free_texts(table: type[dy.Schema]) -> tuple[str, ...]:
+    """Name the text columns whose shape the schema leaves open."""
+    texts = ((name, column) for name, column in table.columns().items() if isinstance(column, dy.String))
+    return tuple(name for name, column in texts if column.regex is None and column.check is None)
+
+
+@cache
+def identifiers(table: type[dy.Schema]) -> tuple[str, ...]:
+    """Name the columns of identifiers, tokens and codes: texts of a set shape, and lists of anything but websites."""
+    columns = table.columns().items()
+    shaped = (name for name, column in columns if isinstance(column, dy.String) and column.regex is not None)
+    return (*shaped, *(name for name, column in columns if isinstance(column, dy.List) and name != "website_urls"))

@@ -1,0 +1,79 @@
+"""Property: looking at distinct values first comes to what judging every record by every rule comes to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from intake_files import card_numbers, merchant, transaction
+from polars.testing import assert_frame_equal
+
+from merchantscreen.intake import soundness
+from merchantscreen.intake.fields import judge, judge_exactly
+from merchantscreen.intake.lines import LINE
+from merchantscreen.tables import MerchantRows, TransactionRows
+
+ODD = st.sampled_from(
+    [
+        None, "x", "-", "a b", "tab\there", "bell\a", "a" * 64, "a" * 65, "a" * 129, "0" * 12, "12345678901234567890",
+        "+31 20 123 4567", "name@shop.example", "http://shop.example/p", "shop.example/path", "é", "1999", "-3", "3.5",
+        "EUR", "NL", "5815", "2026-10-01", "2026-10-01T12:00:00Z", "10000000000001", "true", "a;b;c", "\ud7ff",
+        card_numbers()[0], f"x{card_numbers()[0]}", "-".join(card_numbers()[0]), f"a-{card_numbers()[0]}-b",
+    ]
+)  # fmt: skip
+SURE = st.from_regex(soundness.SURE, fullmatch=True)
+ANY = ODD | st.text(st.characters(codec="utf-8"), min_size=1, max_size=20) | SURE
+TABLES = pytest.mark.parametrize(
+    ("table", "example"), [(TransactionRows, transaction()), (MerchantRows, merchant())], ids=["payments", "accounts"]
+)
+
+
+def _frame(table: type[dy.Schema], example: dict[str, str], changes: list[tuple[str, Any]]) -> pl.DataFrame:
+    """Return one record per change, and a sound one before them, all as texts."""
+    names = table.column_names()
+    rows = [example, *({**example, name: value} for name, value in changes)]
+    texts = {name: pl.Series([row.get(name) or None for row in rows], dtype=pl.String) for name in names}
+    return pl.DataFrame({LINE: pl.Series(range(2, 2 + len(rows)), dtype=pl.Int64), **texts})
+
+
+@TABLES
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_the_short_way_and_the_long_way_agree(
+    table: type[dy.Schema], example: dict[str, str], data: st.DataObject
+) -> None:
+    """Whatever the fields hold, the same records are accepted, and the others refused for the same reasons."""
+    change = st.tuples(st.sampled_from(table.column_names()), ANY)
+    frame = _frame(table, example, data.draw(st.lists(change, min_size=1, max_size=8)))
+    quick, exact = judge(frame, table), judge_exactly(frame, table)
+    assert_frame_equal(quick.accepted, exact.accepted.select(quick.accepted.columns))
+    assert_frame_equal(quick.rejected.sort("line"), exact.rejected.sort("line"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(SURE.filter(lambda text: 0 < len(text) <= soundness.SURE_BYTES))
+def test_what_is_surely_well_breaks_no_rule_of_any_identifier_or_token(text: str) -> None:
+    """The pattern that lets values past is narrower than every rule it stands for."""
+    varied = [name for name, column in TransactionRows.columns().items() if _has_pattern(column)]
+    assert "card_token" in varied
+    frame = _frame(TransactionRows, transaction(), [(name, text) for name in varied])
+    assert judge_exactly(frame, TransactionRows).rejected.is_empty()
+
+
+def _has_pattern(column: dy.Column) -> bool:
+    return soundness.column_pattern(column) in {soundness.ID_PATTERN, soundness.TOKEN_PATTERN}
+
+
+def test_a_varied_column_hides_nothing() -> None:
+    """One card number, one blank and one address among thousands of different tokens are each found."""
+    bad = {700: card_numbers()[0], 1_500: "two words", 2_999: "name@shop.example"}
+    changes = [("device_token", bad.get(place, f"device-{place}")) for place in range(3_000)]
+    frame = _frame(TransactionRows, transaction(), changes)
+    judged = judge(frame, TransactionRows)
+    assert judged.rejected["line"].to_list() == [place + 3 for place in bad]
+    assert judged.accepted.height == 2_998
+    assert judged.accepted[LINE].is_sorted()
