@@ -39,8 +39,8 @@ CITED: Final = (
 )  # fmt: skip
 """Sources and standards that pages and rules cite."""
 
-PUBLISHED: Final = "data/yaml_suite"
-"""Folder of a published test suite, kept as published; nothing in it is read as a host."""
+PUBLISHED: Final = ("yaml_suite", "naughty_strings", "json_suite", "ed25519_suites")
+"""Folders of published test suites under `tests/data`, kept as published; nothing in them is read as a host."""
 
 
 def test_sample_data_uses_reserved_names_only(repository: Path) -> None:
@@ -59,7 +59,7 @@ def test_tests_use_reserved_names_only(repository: Path) -> None:
         if (
             path.is_file()
             and path != Path(__file__).resolve()
-            and path.parent != repository / "tests" / PUBLISHED
+            and path.parent not in {repository / "tests/data" / name for name in PUBLISHED}
             and path.suffix in {".py", ".csv", ".json", ".jsonl", ".yml"}
         ):
             names = _foreign("\n".join(_texts(path)))

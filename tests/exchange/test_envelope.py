@@ -20,35 +20,10 @@ from merchantscreen.referrals.envelope import STATEMENT_TYPE, TRUST_TYPE, counte
 from merchantscreen.referrals.exchange_problems import EnvelopeError, SignatureError
 from merchantscreen.referrals.keys import SigningKey, VerifyKey
 from merchantscreen.referrals.statements import NO_PREDECESSOR, as_fields, read_statement, write_statement
-from merchantscreen.referrals.wire import LARGEST_ENVELOPE, LARGEST_PAYLOAD, read_object
+from merchantscreen.referrals.wire import LARGEST_ENVELOPE, LARGEST_PAYLOAD
 
 PAYLOAD = b'{"a":1}'
 PUBLIC = NORTH.verify_key
-
-SMALL_ORDER = [
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "0000000000000000000000000000000000000000000000000000000000000080",
-    "0100000000000000000000000000000000000000000000000000000000000000",
-    "0100000000000000000000000000000000000000000000000000000000000080",
-    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
-    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
-    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-]
-"""Every encoding, canonical or not, of a point of small order. Source: C2SP CCTV, ed25519."""
-
-
-def mixed_order(public: bytes) -> str:
-    """Return a key plus the point of order two: (-x, -y), which a library takes for a key."""
-    number = int.from_bytes(public, "little")
-    sign, y = number >> 255, number & (1 << 255) - 1
-    return ((1 - sign) << 255 | 2**255 - 19 - y).to_bytes(32, "little").hex()
 
 
 def codes(error: pytest.ExceptionInfo[InputError]) -> list[str]:
@@ -62,14 +37,6 @@ def edited(data: bytes, **changes: Any) -> bytes:
 
 
 # --------------------------------------------------------------------------- keys
-
-
-@pytest.mark.parametrize("encoded", [*SMALL_ORDER, mixed_order(PUBLIC.public)])
-def test_no_weak_key_becomes_a_value(encoded: str) -> None:
-    """A point of small or mixed order, or a second way to write one, is never a key."""
-    with pytest.raises(InputError) as error:
-        VerifyKey(bytes.fromhex(encoded))
-    assert codes(error) == ["MS-EXC-021"]
 
 
 @given(st.binary(min_size=32, max_size=32))
@@ -231,6 +198,8 @@ def test_an_envelope_has_one_form(changes: dict[str, Any], code: str) -> None:
         (b"{} {}", "MS-EXC-002"),
         (b"\xef\xbb\xbf{}", "MS-EXC-002"),
         (b'{"a":1,"a":1}', "MS-EXC-003"),
+        (b'{"a":1,"\\u0061":2}', "MS-EXC-003"),
+        (b'{"a":{"b":1,"b":2}}', "MS-EXC-003"),
         (b'{"a":1.0}', "MS-EXC-004"),
         (b'{"a":NaN}', "MS-EXC-004"),
         (b'{"a":-Infinity}', "MS-EXC-004"),
@@ -252,26 +221,6 @@ def test_hostile_json_is_refused_at_once(data: bytes, code: str) -> None:
         verify(data, STATEMENT_TYPE, [PUBLIC])
     assert codes(error) == [code]
     assert time.perf_counter() - begun < 1
-
-
-INVALID_JSON = [
-    '{"a":1,}', '{"a":[1,]}', '{"a":[,1]}', '{"a":[1,,2]}', '{"a" 1}', "{'a':1}", "{a:1}", '{"a":01}', '{"a":+1}',
-    '{"a":.5}', '{"a":1.}', '{"a":0x1}', '{"a":1e}', '{"a":-}', '{"a":- 1}', '{"a":--1}', '{"a":nul}', '{"a":True}',
-    '{"a":nan}', '{"a":Infinity}', '{"a":"\t"}', '{"a":"\n"}', '{"a":"\x00"}', '{"a":"\\x41"}', '{"a":"\\u12"}',
-    '{"a":"\\uD800"}', '{"a":"\\uDC00\\uD800"}', '{"a":"\\ud800\\u0041"}', '{"a":"\\',
-    '{"a":1}#', '{"a":1}/**/', '/**/{"a":1}', '{"a":/*x*/1}', '{"a":1}//', '{"a":1}}', '{"a":1', "{", '"a"', "1", "a",
-    '{"a":1}\x00', '\x00{"a":1}', '{"a":1}\u2060', '\u00a0{"a":1}', '{"a":1}\x0c', '{"a":"a\x1f"}', '{"a":1 2}',
-    '{"a":[1 2]}', '{"a":{"b":1,"b":2}}', '{"a":1,"\\u0061":2}', "{:1}", "{1:1}", "{null:1}", '{"a"}', '{"a":}',
-    '{"a":"x" "y"}', '{"a":\uff11}', '{"a":1e999}', '{"a":-1e999}', '[{"a":1}]', '{"a":\\u0031}',
-]  # fmt: skip
-"""Texts that JSON does not allow, or that we do not read. Source: the kinds of JSONTestSuite, written anew."""
-
-
-@pytest.mark.parametrize("text", INVALID_JSON)
-def test_no_invalid_json_is_read(text: str) -> None:
-    """Nothing that JSON forbids, and no key twice in any spelling, gets through."""
-    with pytest.raises(EnvelopeError):
-        read_object(text.encode(), "envelope")
 
 
 @given(st.binary(max_size=300) | st.recursive(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import dataframely as dy
 import polars as pl
@@ -68,12 +68,16 @@ def read_json_lines(content: bytes, table: type[dy.Schema], where: str) -> pl.Da
 
 def _values(line: bytes, columns: tuple[str, ...], where: str, number: int) -> tuple[Any, ...]:
     try:
-        row = json.loads(line)
+        row = json.loads(line, object_pairs_hook=tuple, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise _unfit(where, number) from error
-    if not isinstance(row, dict) or tuple(row) != columns:
+    if not isinstance(row, tuple) or tuple(name for name, _ in row) != columns:
         raise _unfit(where, number)
-    return tuple(row.values())
+    return tuple(value for _, value in row)
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(text)
 
 
 def _read(name: str, dtype: pl.DataType) -> pl.Expr:

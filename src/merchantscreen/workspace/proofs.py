@@ -19,6 +19,8 @@ from merchantscreen.errors import InputError, IntegrityError
 from merchantscreen.eventlog.log import Inclusion
 from merchantscreen.eventlog.notes import Checkpoint, Verifier, open_checkpoint
 from merchantscreen.eventlog.records import Event, parse_leaf
+from merchantscreen.referrals.exchange_problems import EnvelopeError
+from merchantscreen.referrals.wire import read_object
 from merchantscreen.workspace import problems
 
 SCHEMA: Final = "merchantscreen-proof/1"
@@ -69,15 +71,15 @@ def checked_proof(data: bytes, known: Iterable[Verifier]) -> Proven:
 
 def _stated(data: bytes) -> tuple[int, bytes, tuple[bytes, ...], bytes]:
     try:
-        stated: Any = json.loads(data.decode("utf-8")) if len(data) <= LARGEST else None
-        if not isinstance(stated, dict) or stated.keys() != _KEYS or stated["schema"] != SCHEMA:
+        stated = read_object(data, "proof", LARGEST)
+        if stated.keys() != _KEYS or stated["schema"] != SCHEMA:
             _refuse()
         index, hashes, note = stated["index"], stated["hashes"], stated["checkpoint"]
         if type(index) is not int or index < 0 or not isinstance(note, str) or not isinstance(hashes, list):
             _refuse()
         leaf = base64.b64decode(stated["leaf"].encode("ascii"), validate=True)
         return index, leaf, tuple(map(_hash, hashes[: _MOST_HASHES + 1])), note.encode("utf-8")
-    except (ValueError, AttributeError, RecursionError, binascii.Error) as error:
+    except (EnvelopeError, ValueError, AttributeError, binascii.Error) as error:
         raise InputError("This is no proof.", (problems.PROOF_MALFORMED.at("proof"),)) from error
 
 
