@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType
-from typing import Any, Final, Union, get_args, get_origin
+from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -22,6 +23,12 @@ audience = "network-one"
 store = "postgresql://merchantscreen@db.example/desk"
 require_approved = true
 stale_after_hours = 48
+four_eyes = ["T1"]
+holidays = [2026-12-25, 2027-01-01]
+
+[due]
+T1 = "5 business days"
+T2 = "mmsp-remedy"
 
 [roles]
 anna = ["intake"]
@@ -50,7 +57,7 @@ _WORTH: Final = (
     "this file, or work on the store directly. The log makes that show against a checkpoint that was kept elsewhere "
     "(`log verify --against`): it is detected, not prevented."
 )
-_WORDS: Final = {str: "text", int: "whole number", bool: "`true` or `false`", Path: "path"}
+_WORDS: Final = {str: "text", int: "whole number", bool: "`true` or `false`", Path: "path", date: "date"}
 
 
 def page() -> str:
@@ -71,9 +78,11 @@ def _rows() -> Iterator[tuple[object, ...]]:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "none: it has to be set"
-    if field.default is None or field.default == {}:
+    if field.default is None or (not field.default and not isinstance(field.default, bool | int)):
         return "none"
     value = field.default
+    if isinstance(value, Mapping):
+        return ", ".join(code(f"{name} = {inner}") for name, inner in value.items())
     return code(str(value).lower() if isinstance(value, bool) else value)
 
 
@@ -84,10 +93,14 @@ def _type(annotation: Any) -> str:
         return _type(inner[0])
     if origin is Union or NoneType in inner:
         return _type(next(one for one in inner if one is not NoneType))
+    if origin is frozenset and get_origin(inner[0]) is Literal:
+        return f"list, each {_type(inner[0])}"
     if origin is frozenset:
         return f"list of {_type(inner[0])}s"
     if isinstance(origin, type) and len(inner) == 2:
         return f"table of {_type(inner[1])}"
+    if origin is Literal:
+        return f"one of {', '.join(code(one) for one in inner)}"
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return "role"
     return _WORDS[annotation]

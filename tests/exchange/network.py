@@ -159,7 +159,8 @@ class Workspace:
             answer = admit(self.folding.streams, statement, self.trust, self.now)
             record = logged.admission_record(answer)
             if record is not None:
-                self.append(*record)
+                event = self.append(*record)
+                assert logged.read_entry(event) == answer.entry(event.index, event.recorded_at)
             answers.append(answer)
             self.now += timedelta(seconds=1)
         return answers

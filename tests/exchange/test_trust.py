@@ -160,7 +160,7 @@ def test_a_proposal_gathers_signatures() -> None:
     state = accepted(trust())
     said = second(state.current, **trustchain.with_organisation(state.current, organisation("hotline-east", key("e"))))
     data = propose(said)
-    assert (gathered(state, data).old_count, gathered(state, data).is_complete) == (0, False)
+    assert (gathered(state, data).old.signed, gathered(state, data).is_complete) == ((), False)
     once = sign_proposal(state, data, FIRST_OFFICER)
     assert gathered(state, once).missing == ("Officer 2", "Officer 3")
     assert refused(state, once) == {"MS-EXC-042"}
@@ -176,7 +176,7 @@ def test_a_proposal_gathers_signatures() -> None:
 def test_a_first_proposal_needs_its_own_officers_only() -> None:
     """Without a version before, only the new officers are asked."""
     data = sign_proposal(None, sign_proposal(None, propose(trust()), THIRD_OFFICER), FIRST_OFFICER)
-    assert (gathered(None, data).old_needed, gathered(None, data).is_complete) == (0, True)
+    assert (gathered(None, data).old.needed, gathered(None, data).is_complete) == (0, True)
     assert root(data).current == trust()
 
 

@@ -75,9 +75,9 @@ def test_the_way_from_init_to_proof_in_both_stores(tmp_path: Path, store: str, i
     assert summary["tiers"] == manifest.tiers
     assert sum(summary["tiers"].values()) > 0
 
-    created, imported, started, recorded = _events(folder)
+    created, imported, started, recorded, listed = _events(folder)
     assert [created["kind"], imported["kind"]] == ["workspace.created", "referral.imported"]
-    assert (started["kind"], recorded["kind"]) == ("run.started", "run.recorded")
+    assert [one["kind"] for one in (started, recorded, listed)] == ["run.started", "run.recorded", "cases.listed"]
     body = recorded["body"]
     assert body["manifest_sha256"] == hashlib.sha256((run / "manifest.json").read_bytes()).hexdigest()
     (used,) = body["referrals"]
@@ -89,7 +89,7 @@ def test_the_way_from_init_to_proof_in_both_stores(tmp_path: Path, store: str, i
     verified = merchantscreen("log", "verify", "--against", kept, "--key", key, "--json", "--workspace", folder)
     assert verified.code == 0, verified.err
     stated = json.loads(verified.out)
-    assert (stated["log"]["size"], stated["against"][0]["size"], stated["events_since_checkpoint"]) == (4, 2, 0)
+    assert (stated["log"]["size"], stated["against"][0]["size"], stated["events_since_checkpoint"]) == (5, 2, 0)
 
     proof = tmp_path / "proof.json"
     assert merchantscreen("log", "prove", "3", "--out", proof, "--workspace", folder).code == 0

@@ -5,13 +5,14 @@ many messages, and a second way to write a key lets two parties disagree about
 who signed. So a key is taken only if it is written canonically and lies in the
 prime-order group, as every generated key does.
 
-About ten milliseconds a key: for loading trusted keys, not for checking each signature.
+About ten milliseconds a key, once: the answer is remembered, since a command meets the same few keys again and again.
 
 Source: RFC 8032, 5.1.2, 5.1.3 and 5.1.4; threat model 5.2.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 KEY_BYTES: Final = 32
@@ -25,6 +26,7 @@ _Point = tuple[int, int]
 _NEUTRAL: Final[_Point] = (0, 1)
 
 
+@lru_cache(maxsize=1024)
 def is_sound_key(encoded: bytes) -> bool:
     """Tell whether bytes are the canonical form of a point of prime order."""
     point = _decoded(encoded)

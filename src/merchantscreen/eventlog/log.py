@@ -26,6 +26,7 @@ from merchantscreen.errors import BusyError, IntegrityError, ProblemKind, UsageE
 from merchantscreen.eventlog import problems
 from merchantscreen.eventlog.backend import BUSY_SECONDS, refusal
 from merchantscreen.eventlog.merkle import (
+    Edge,
     consistency_proof,
     inclusion_proof,
     leaf_hash,
@@ -39,8 +40,9 @@ from merchantscreen.eventlog.records import (
     SALT_BYTES,
     Draft,
     Event,
+    Personal,
     make_leaf,
-    parse_leaf,
+    own_event,
     require_draft,
     require_time,
 )
@@ -149,8 +151,13 @@ class Log:
         require_time(at)
         for draft in drafts:
             require_draft(draft)
+        # Whoever expects a size needs no turn of theirs to make the events, which is most of the work.
+        ready = None if expected_size is None else _made(drafts, at, expected_size)
         with self._store.writing() as writer:
-            return _appended(writer, drafts, at, expected_size)
+            edge = writer.head(alone=True).edge
+            if expected_size not in {None, edge.size}:
+                raise refusal(BusyError, problems.MOVED_ON, writer.name)
+            return _written(writer, edge, _made(drafts, at, edge.size) if ready is None else ready)
 
     def events(
         self, start: int = 0, stop: int | None = None, *, kinds: Collection[str] | None = None
@@ -159,14 +166,30 @@ class Log:
 
         Without `stop` it ends where the log ended at the beginning. Between
         pages the log is let go of, so that a slow reader keeps no writer waiting.
+        Who reads all of it gets an IntegrityError in the end unless the events are those of the stored tree.
         """
-        size = self.size
-        stop = size if stop is None else min(stop, size)
+        for page in self._pages(start, stop, kinds):
+            yield from (read_event(row, self._store.name) for row in page)
+
+    def leaves(self, stop: int) -> Iterator[bytes]:
+        """Yield the bytes that the tree covers of the first `stop` events, unread; let go of in between as `events`."""
+        for page in self._pages(0, stop, None):
+            yield from (row.leaf for row in page)
+
+    def _pages(self, start: int, stop: int | None, kinds: Collection[str] | None) -> Iterator[list[Row]]:
+        with self._store.reading() as reader:
+            head = reader.head().edge
+        stop = head.size if stop is None else min(stop, head.size)
+        edge = Edge() if start == 0 and stop == head.size and kinds is None else None
         while start < stop:
             with self._store.reading() as reader:
                 page = list(reader.rows(start, stop, kinds, _PAGE))
-            yield from (read_event(row, self._store.name) for row in page)
+            edge = edge.extended(leaf_hash(row.leaf) for row in page) if edge is not None else None
+            yield page
             start = page[-1].position + 1 if len(page) == _PAGE else stop
+        if edge is not None and edge != head:
+            kind = problems.SIZE_DIFFERS if edge.size != head.size else problems.ROOT_DIFFERS
+            raise refusal(IntegrityError, kind, self._store.name)
 
     def event(self, index: int) -> Event:
         """Return one event; UsageError if the log has none of this number."""
@@ -196,7 +219,8 @@ class Log:
         require_time(at)
         require_draft(draft, own=True)
         with self._store.writing() as writer:
-            events = _appended(writer, [draft], at, None)
+            edge = writer.head(alone=True).edge
+            events = _written(writer, edge, _made([draft], at, edge.size))
             if not writer.erase(index, field):
                 raise _unknown(problems.NO_PERSONAL, writer)
         return events[0]
@@ -266,17 +290,27 @@ def open_log(place: Place, *, busy_seconds: float = BUSY_SECONDS) -> Log:
     return Log(open_store(place, busy_seconds=busy_seconds))
 
 
-def _appended(writer: Writer, drafts: Sequence[Draft], at: datetime, expected_size: int | None) -> tuple[Event, ...]:
-    edge = writer.head(alone=True).edge
-    if expected_size not in {None, edge.size}:
-        raise refusal(BusyError, problems.MOVED_ON, writer.name)
-    made = [make_leaf(number, at, draft, _salts(draft)) for number, draft in enumerate(drafts, edge.size)]
-    events = tuple(parse_leaf(leaf) for leaf, _ in made)
-    if events:
-        rows = [Row(event.index, event.kind, leaf) for event, (leaf, _) in zip(events, made, strict=True)]
-        personal = [one for _, several in made for one in several]
-        writer.append(rows, personal, edge.extended(leaf_hash(leaf) for leaf, _ in made))
-    return events
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An event that is ready to be stored: its leaf, and the personal values beside it."""
+
+    event: Event
+    leaf: bytes
+    personal: list[Personal]
+
+
+def _made(drafts: Sequence[Draft], at: datetime, size: int) -> list[_Made]:
+    """Make the events that follow the first `size` ones, with the personal values beside each."""
+    leaves = (make_leaf(number, at, draft, _salts(draft)) for number, draft in enumerate(drafts, size))
+    return [_Made(own_event(leaf), leaf, personal) for leaf, personal in leaves]
+
+
+def _written(writer: Writer, edge: Edge, made: Sequence[_Made]) -> tuple[Event, ...]:
+    if made:
+        rows = [Row(one.event.index, one.event.kind, one.leaf) for one in made]
+        personal = [value for one in made for value in one.personal]
+        writer.append(rows, personal, edge.extended(leaf_hash(one.leaf) for one in made))
+    return tuple(one.event for one in made)
 
 
 def _salts(draft: Draft) -> dict[str, bytes]:

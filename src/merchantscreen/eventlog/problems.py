@@ -143,6 +143,23 @@ REWRITTEN: Final = ProblemKind(
     _DO_NOT_RELY,
 )  # fmt: skip
 
+# --------------------------------------------------------------------------- exported logs
+NOT_EXPORTED: Final = ProblemKind(
+    "MS-LOG-033",
+    "a file that is no exported log",
+    "a file as `log export` writes it",
+    "Give the file as it was written.",
+)
+EXPORT_CUT: Final = ProblemKind(
+    "MS-LOG-034", "an exported log that ends early", "an empty line and a signed checkpoint after the last event",
+    "Do not rely on it; ask for the whole file, or for a new one.",
+)  # fmt: skip
+EXPORT_SURPLUS: Final = ProblemKind(
+    "MS-LOG-035", "an exported log that holds more than its checkpoint covers",
+    "the events its checkpoint covers, and one signature by a known key under it",
+    "Do not rely on it; ask for a new one.",
+)  # fmt: skip
+
 # --------------------------------------------------------------------------- look-ups
 NO_SUCH_EVENT: Final = ProblemKind(
     "MS-LOG-040", "no event of this number", "a number below the size of the log", "List the events with `log show`."

@@ -52,8 +52,8 @@ _LONGEST_ACTOR: Final = 200
 _LARGEST_NUMBER: Final = 2**53 - 1
 _FORM: Final = 1
 _KEYS: Final = {"actor", "body", "index", "kind", "recorded_at", "version"}
-_ASTRAL: Final = 0xF0
-"""First byte of a character beyond U+FFFF in UTF-8: only these sort otherwise in UTF-16, as RFC 8785 sorts."""
+_ASTRAL: Final = re.compile("[\U00010000-\U0010ffff]")
+"""Characters beyond U+FFFF: only these sort otherwise in UTF-16, as RFC 8785 sorts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +144,12 @@ def require_draft(draft: Draft, *, own: bool = False) -> None:
     _require_personal(draft)
     if not isinstance(draft.body, Mapping):
         raise _refused(problems.BODY_WRONG, "body", "a body that is no object")
-    _require_plain(draft.body, 1)
+    written = _ordinary(draft.body)
+    if written is None:
+        _require_plain(draft.body, 1)
     if any(_commitment_in(value) for value in draft.body.values()):
         raise _refused(problems.BODY_WRONG, "body", "a value in the form of a commitment")
-    if len(canonical(draft.body)) > LARGEST_BODY:
+    if len(canonical(draft.body) if written is None else written) > LARGEST_BODY:
         raise _refused(problems.BODY_TOO_LARGE, "body")
 
 
@@ -175,14 +177,43 @@ def parse_leaf(leaf: bytes) -> Event:
         raise ValueError("bytes that are no event in its canonical form") from error
 
 
+def own_event(leaf: bytes) -> Event:
+    """Read an event back from the leaf that `make_leaf` has just made: nothing in it is in doubt."""
+    return _event(_DECODER.decode(leaf.decode("utf-8")))
+
+
 def canonical(value: Any) -> bytes:
     """Return the canonical bytes of plain JSON (RFC 8785); ValueError where there are none."""
+    if _is_simple(value):
+        return _simple_canonical(value)
     return rfc8785.dumps(_plain(value))
 
 
-def _fast_canonical(value: Any) -> bytes:
-    """Return what `canonical` does, five times as fast, for values without floats and astral characters."""
-    return _ENCODER.encode(value).encode("utf-8")
+def _simple_canonical(value: Any) -> bytes:
+    """Return what rfc8785 does, several times as fast, for a value that `_is_simple`."""
+    text = _ENCODER.encode(value)
+    return text.encode("utf-8") if text.isascii() or not _ASTRAL.search(text) else rfc8785.dumps(_plain(value))
+
+
+def _is_simple(value: object) -> bool:
+    """Tell whether a value is of JSON's own types throughout, without floats: both encoders write it alike."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if isinstance(value, int):
+        return kind is int and abs(value) <= _LARGEST_NUMBER
+    if isinstance(value, dict):
+        return kind is dict and all(type(name) is str for name in value) and all(map(_is_simple, value.values()))
+    return isinstance(value, list | tuple) and all(map(_is_simple, value))
+
+
+def _ordinary(body: Mapping[str, Any]) -> bytes | None:
+    """Return the canonical bytes of a body of which no value has to be looked at one by one; None means: look."""
+    try:
+        written = _simple_canonical(body) if _is_simple(body) else None
+    except (RecursionError, ValueError):
+        return None
+    return written if written is not None and written.count(b"{") + written.count(b"[") <= DEEPEST else None
 
 
 def _stated(leaf: bytes) -> dict[str, Any]:
@@ -190,9 +221,10 @@ def _stated(leaf: bytes) -> dict[str, Any]:
     if len(leaf) > LARGEST_LEAF:
         raise ValueError("a leaf that is too large")
     stated = _DECODER.decode(leaf.decode("utf-8"))
-    rewritten = _fast_canonical(stated) if max(leaf, default=0) < _ASTRAL else canonical(stated)
-    if rewritten != leaf or not isinstance(stated, dict) or stated.keys() != _KEYS or stated["version"] != _FORM:
+    if not isinstance(stated, dict) or stated.keys() != _KEYS or stated["version"] != _FORM:
         raise ValueError("a leaf of another form")
+    if _simple_canonical(stated) != leaf:
+        raise ValueError("a leaf that is not canonical")
     return stated
 
 

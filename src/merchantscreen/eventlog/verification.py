@@ -86,7 +86,8 @@ def verify(reader: Reader, against: Checkpoint | None, advance: Callable[[int], 
         _check_fields(fields, found)
     _check_head(head, edge, found)
     if against is not None:
-        _check_against(Checkpoint(head.origin, edge.size, edge.root), against, old_root, found)
+        for difference in differences_from(against, Checkpoint(head.origin, edge.size, edge.root), old_root):
+            found.add(*difference)
     if found.count:
         message = f"{reader.name} does not check out: {found.count} differences."
         raise IntegrityError(message, tuple(found.told))
@@ -176,10 +177,19 @@ def _check_head(head: Head, edge: Edge, found: _Found) -> None:
         found.add(problems.ROOT_DIFFERS)
 
 
-def _check_against(now: Checkpoint, against: Checkpoint, old_root: bytes | None, found: _Found) -> None:
+def differences_from(
+    against: Checkpoint, now: Checkpoint, old_root: bytes | None
+) -> Iterator[tuple[ProblemKind, str | None]]:
+    """Yield how a log differs from a checkpoint of it, with what was found.
+
+    Args:
+        against: What was signed earlier.
+        now: What the log is.
+        old_root: Root of the log at the size of the checkpoint; None if it does not reach that size.
+    """
     if now.origin != against.origin:
-        found.add(problems.OTHER_LOG)
+        yield problems.OTHER_LOG, None
     if now.size < against.size:
-        found.add(problems.EVENTS_LOST, f"{now.size} events, where the checkpoint covers {against.size}")
+        yield problems.EVENTS_LOST, f"{now.size} events, where the checkpoint covers {against.size}"
     elif old_root != against.root:
-        found.add(problems.REWRITTEN, f"the first {against.size} events differ from the checkpoint")
+        yield problems.REWRITTEN, f"the first {against.size} events differ from the checkpoint"

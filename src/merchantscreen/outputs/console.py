@@ -10,19 +10,19 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
-from rich import box
-from rich.console import Console, JustifyMethod, RenderableType
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from merchantscreen.outputs import policyview
 from merchantscreen.outputs.blindspots import sentences
+from merchantscreen.outputs.columns import ALWAYS, Column, fitted
 from merchantscreen.outputs.manifest import ROLES, Manifest
 from merchantscreen.outputs.text import counted, defanged, safe_text, visible
 from merchantscreen.vocabulary import CounterEvidence, Tier
@@ -45,29 +45,15 @@ COUNTER_EVIDENCE: Final[Mapping[str, str]] = {
 }
 """What speaks against a link, in a reader's words."""
 
-_TIER_STYLES: Final[Mapping[str, str]] = {
+TIER_STYLES: Final[Mapping[str, str]] = {
     Tier.T1: "bold magenta",
     Tier.T2: "yellow",
     Tier.T3: "cyan",
     Tier.WATCH: "dim",
 }
-
-ALWAYS: Final = 9
-"""Worth of the columns that stay on any terminal."""
-_GAP: Final = 3
+"""How tiers look where there is colour; the word says the same without."""
 
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A column of the ranked table: its worth on a narrow terminal, and the least width it needs to be of use."""
-
-    title: str
-    keep: int
-    width: int
-    cell: Callable[[Row], Text]
-    right: bool = False
 
 
 def _place(row: Row) -> Text:
@@ -75,7 +61,7 @@ def _place(row: Row) -> Text:
 
 
 def _tier(row: Row) -> Text:
-    return safe_text(row["tier"], _TIER_STYLES.get(row["tier"], ""))
+    return safe_text(row["tier"], TIER_STYLES.get(row["tier"], ""))
 
 
 def _strongest(row: Row) -> Text:
@@ -95,16 +81,16 @@ def _against(row: Row) -> Text:
     return safe_text(", ".join(COUNTER_EVIDENCE.get(note, note) for note in row["counter_evidence"]))
 
 
-_COLUMNS: Final = (
-    _Column("rank", ALWAYS, 4, _place, right=True),
-    _Column("tier", ALWAYS, 5, _tier),
-    _Column("account", ALWAYS, 30, lambda row: safe_text(row["account_id"])),
-    _Column("trading name", 6, 14, lambda row: safe_text(row["dba_name"])),
-    _Column("MCC", 3, 7, _where),
-    _Column("score", ALWAYS, 5, lambda row: Text(f"{row['score']:.1f}"), right=True),
-    _Column("strongest link", 7, 28, _strongest),
-    _Column("rules that hit", 4, 14, _rules),
-    _Column("speaks against it", 5, 17, _against),
+_COLUMNS: Final[tuple[Column[Row], ...]] = (
+    Column("rank", ALWAYS, 4, _place, right=True),
+    Column("tier", ALWAYS, 5, _tier),
+    Column("account", ALWAYS, 30, lambda row: safe_text(row["account_id"])),
+    Column("trading name", 6, 14, lambda row: safe_text(row["dba_name"])),
+    Column("MCC", 3, 7, _where),
+    Column("score", ALWAYS, 5, lambda row: Text(f"{row['score']:.1f}"), right=True),
+    Column("strongest link", 7, 28, _strongest),
+    Column("rules that hit", 4, 14, _rules),
+    Column("speaks against it", 5, 17, _against),
 )
 
 
@@ -199,42 +185,11 @@ def counts_line(manifest: Manifest) -> str:
 
 
 def _ranked(ranking: pl.DataFrame, width: int) -> Table:
-    rows = ranking.to_dicts()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    widths = _widths(rows, width)
-    columns = [column for column in _COLUMNS if column.title in widths]
-    for column in columns:
-        justify: JustifyMethod = "right" if column.right else "left"
-        wraps = column.keep == ALWAYS
-        table.add_column(
-            column.title,
-            justify=justify,
-            width=widths[column.title],
-            no_wrap=not wraps,
-            overflow="fold" if wraps else "ellipsis",
-        )
-    for row in rows:
-        style = _TIER_STYLES[Tier.WATCH] if row["tier"] == Tier.WATCH else ""
-        table.add_row(*(column.cell(row) for column in columns), style=style)
-    return table
+    return fitted(_COLUMNS, ranking.to_dicts(), width, _row_style)
 
 
-def _widths(rows: list[dict[str, Any]], width: int) -> dict[str, int]:
-    """Choose the columns that fit, the most telling first, and give what is left to those cut short."""
-    full = {c.title: max([len(c.title), *(c.cell(row).cell_len for row in rows)]) for c in _COLUMNS}
-    chosen: dict[str, int] = {}
-    left = width - 2
-    for column in sorted(_COLUMNS, key=lambda column: -column.keep):
-        needed = min(full[column.title], max(column.width, len(column.title))) + _GAP
-        if column.keep < ALWAYS and needed > left:
-            continue
-        chosen[column.title] = needed - _GAP
-        left -= needed
-    for title, given in chosen.items():
-        more = max(0, min(left, full[title] - given))
-        chosen[title] = given + more
-        left -= more
-    return chosen
+def _row_style(row: Row) -> str:
+    return TIER_STYLES[Tier.WATCH] if row["tier"] == Tier.WATCH else ""
 
 
 def _below(manifest: Manifest, ranking: pl.DataFrame, top: int) -> Iterator[Text]:

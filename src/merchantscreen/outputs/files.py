@@ -29,15 +29,20 @@ class Written:
 
 
 def write_new(path: Path, pieces: Iterable[bytes]) -> Written:
-    """Write a new private file and sync it."""
+    """Write a new private file and sync it; where that fails nothing of it is left."""
     digest, size = hashlib.sha256(), 0
-    with os.fdopen(os.open(path, _NEW, 0o600), "wb") as file:
-        for piece in pieces:
-            file.write(piece)
-            digest.update(piece)
-            size += len(piece)
-        file.flush()
-        os.fsync(file.fileno())
+    handle = os.open(path, _NEW, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            for piece in pieces:
+                file.write(piece)
+                digest.update(piece)
+                size += len(piece)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     return Written(size, digest.hexdigest())
 
 

@@ -57,17 +57,22 @@ EXPLANATIONS: Final[Mapping[Caveat, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ScreenedReferral:
-    """One referral in one run, as `run.recorded` holds it: accounts linked, and their number per tier."""
+    """One referral in one run, as `run.recorded` holds it: accounts linked, and their number per tier.
+
+    `reviewed_count` is how many of them somebody has decided about, with nothing new since.
+    """
 
     hotline: str
     referral_id: str
     account_count: int
     tiers: Mapping[str, int]
+    reviewed_count: int = 0
 
     @property
     def under_review_count(self) -> int:
-        """Accounts in a tier; those on watch are no cases."""
-        return sum(count for tier, count in self.tiers.items() if tier != Tier.WATCH)
+        """Accounts in a tier of which nothing is decided; those on watch are no cases."""
+        cases = sum(count for tier, count in self.tiers.items() if tier != Tier.WATCH)
+        return max(0, cases - self.reviewed_count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,10 +251,14 @@ _NEEDED: Final[dict[str, tuple[str, ...]]] = {
 
 def missing_fields(raw: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the fields that an event of this kind needs and lacks; an empty list or text counts as lacking."""
-    needed = [*_ALWAYS, *_NEEDED.get(str(raw.get("event")), ())]
-    if raw.get("classification") == Classification.NATIONAL:
-        needed += ["classification_country", "legal_basis"]
+    needed = needed_fields(raw.get("event"), raw.get("classification"))
     return tuple(name for name in needed if raw.get(name) in (None, "", [], ()))
+
+
+def needed_fields(kind: object, classification: object) -> tuple[str, ...]:
+    """Name the fields that an event of a kind and classification needs."""
+    also = ("classification_country", "legal_basis") if classification == Classification.NATIONAL else ()
+    return (*_ALWAYS, *_NEEDED.get(str(kind), ()), *also)
 
 
 # --------------------------------------------------------------------------- from raw values to an event

@@ -17,26 +17,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from merchantscreen.errors import InputError, Problem
 from merchantscreen.eventlog.records import Event
 from merchantscreen.referrals import trustchain
+from merchantscreen.referrals.bulk import without_collector
 from merchantscreen.referrals.events import ReferralEvent
 from merchantscreen.referrals.exchange_problems import PROBLEMS
 from merchantscreen.referrals.logged import KINDS, are_two_people, read_entry
-from merchantscreen.referrals.register import Origin, Register
-from merchantscreen.referrals.register import fold as fold_register
-from merchantscreen.referrals.statements import recall_event
-from merchantscreen.referrals.streams import Outcome, Place, Reason, Streams
+from merchantscreen.referrals.plain import recall_event
+from merchantscreen.referrals.register import Origin, Register, fold_told
+from merchantscreen.referrals.streams import Entry, Outcome, Place, Reason, Streams
 from merchantscreen.referrals.trustchain import TrustState
 from merchantscreen.referrals.wire import decode_base64
 from merchantscreen.vocabulary import Assurance
 
 Key = tuple[str, str]
 """A referral: hotline and referral id."""
-
-_STRENGTH: Final = {assurance: place for place, assurance in enumerate(reversed(Assurance))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +105,7 @@ class Lost:
         referral_id: The referral it was about, or None.
         number: Short number of that referral; empty if there is none.
         is_removed: Whether it no longer counts; otherwise others still stand behind it.
+        recorded_at: When that was recorded; UTC without zone.
     """
 
     log_index: int
@@ -117,6 +116,7 @@ class Lost:
     referral_id: str | None
     number: str
     is_removed: bool
+    recorded_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +177,17 @@ class History:
 
 def fold(events: Iterable[Event]) -> History:
     """Fold a prefix of a log, from its first event on."""
+    with without_collector():
+        return folded(events).history()
+
+
+def folded(events: Iterable[Event]) -> Folding:
+    """Return the fold over a prefix of a log, ready for more."""
     folding = Folding()
-    for event in events:
-        folding.take(event)
-    return folding.history()
+    with without_collector():
+        for event in events:
+            folding.take(event)
+    return folding
 
 
 def register_of(history: History, as_of: datetime) -> Register:
@@ -190,14 +197,9 @@ def register_of(history: History, as_of: datetime) -> Register:
         history: The fold of a log.
         as_of: UTC without zone; events that apply later are set aside.
     """
-    origins: dict[bytes, Origin] = {}
-    events = [_effective(received) for received in history.received]
-    for event, received in zip(events, history.received, strict=True):
-        canonical, origin = event.canonical(), Origin(received.assurance, received.number)
-        known = origins.get(canonical)
-        if known is None or _STRENGTH[known.assurance] < _STRENGTH[origin.assurance]:
-            origins[canonical] = origin
-    return fold_register(events, as_of, origins)
+    with without_collector():
+        told = ((_effective(one), Origin(one.assurance, one.number)) for one in history.received)
+        return fold_told(told, as_of)
 
 
 def runs_touched(history: History, hotline: str, referral_id: str) -> tuple[Run, ...]:
@@ -235,15 +237,20 @@ class Folding:
     _runs: list[Run] = field(default_factory=list)
     _problems: list[Problem] = field(default_factory=list)
 
-    def take(self, event: Event) -> None:
-        """Take in the next event; kinds of others are passed over."""
+    def take(self, event: Event, known: Entry | None = None) -> None:
+        """Take in the next event; kinds of others are passed over.
+
+        Args:
+            event: The event.
+            known: What `read_entry` would read from it, where whoever makes the event has just said so.
+        """
         self.size += 1
         kind = KINDS.get(event.kind)
         if kind is not None and not kind.fits(event.body):
             self._complain(event, "MS-EXC-080")
             return
         try:
-            self._take(event)
+            self._take(event, known)
         except (InputError, ValueError, TypeError, KeyError):
             self._complain(event, "MS-EXC-080")
 
@@ -261,12 +268,12 @@ class Folding:
 
     # ----------------------------------------------------------------- one kind each
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event, known: Entry | None) -> None:
         match event.kind:
             case "trust.accepted":
                 self._trust(event)
             case "referral.accepted" | "referral.quarantined" | "referral.refused":
-                self._statement(event)
+                self._statement(event, known or read_entry(event))
             case "referral.released":
                 self._release(event)
             case "referral.transcribed":
@@ -287,8 +294,7 @@ class Folding:
             raise ValueError("another trust file than the event says")
         self.trust = state
 
-    def _statement(self, event: Event) -> None:
-        entry = read_entry(event)
+    def _statement(self, event: Event, entry: Entry) -> None:
         self.streams.take(entry, self.trust.current if self.trust is not None else None)
         if entry.statement is not None:
             self._number(entry.statement.event)
@@ -319,7 +325,7 @@ class Folding:
                 Lost(
                     event.index, key_id, entry.issuer, entry.seq, entry.digest,
                     stated.referral_id if stated is not None else None,
-                    self._number(stated) if stated is not None else "", place.is_revoked,
+                    self._number(stated) if stated is not None else "", place.is_revoked, event.recorded_at,
                 )
             )  # fmt: skip
 

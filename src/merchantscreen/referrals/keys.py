@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Self
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # public, without __all__
 
 from merchantscreen.errors import InputError
@@ -68,6 +68,14 @@ class VerifyKey:
         if public is None or len(public) != KEY_BYTES:
             raise _unusable("MS-EXC-020")
         return cls(public)
+
+    def has_signed(self, covered: bytes, signature: bytes) -> bool:
+        """Tell whether a signature over some bytes is of this key."""
+        try:
+            _loaded(self.public).verify(signature, covered)
+        except InvalidSignature:
+            return False
+        return True
 
     def for_library(self) -> SSlibKey:
         """Return the key as securesystemslib takes it."""
@@ -129,6 +137,12 @@ class SigningKey:
 def _is_sound(public: bytes) -> bool:
     """Remember the answer: the check takes milliseconds and every version of a trust file repeats its keys."""
     return is_sound_key(public)
+
+
+@lru_cache(maxsize=_KEYS_REMEMBERED)
+def _loaded(public: bytes) -> Ed25519PublicKey:
+    """Load a key once: a hotline signs thousands of statements with it."""
+    return Ed25519PublicKey.from_public_bytes(public)
 
 
 def _unusable(code: str, found: str | None = None) -> InputError:

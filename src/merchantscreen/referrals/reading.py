@@ -16,9 +16,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, Final
 
 import polars as pl
@@ -28,13 +30,15 @@ from merchantscreen.intake.files import BLOCK_BYTES, find, open_binary
 from merchantscreen.intake.problems import PROBLEMS as INTAKE_PROBLEMS
 from merchantscreen.intake.strict import RecordError, split_record
 from merchantscreen.records import SourceFile
-from merchantscreen.referrals.events import Issue, ReferralEvent, is_forbidden, read_event, shown_name
+from merchantscreen.referrals.events import Issue, ReferralEvent, is_forbidden, shown_name
+from merchantscreen.referrals.plain import read_event
 from merchantscreen.referrals.problems import PROBLEMS
 from merchantscreen.tables import Rejects, schema_of
 from merchantscreen.vocabulary import DomainLinkKind
 
 MAX_LINE_BYTES: Final = 65_536
 MAX_DEPTH: Final = 16
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 """A whole string, even an unfinished one, or a bracket. Possessive: linear on any input."""
@@ -78,17 +82,18 @@ class ReferralIntake:
     rejects: pl.DataFrame
 
 
-def read_referrals(paths: Sequence[Path]) -> ReferralIntake:
+def read_referrals(paths: Sequence[Path], *, usual: Mapping[str, str] = _NOTHING) -> ReferralIntake:
     """Read all referral files.
 
     Args:
         paths: Files or folders; a folder stands for its .jsonl or .csv files.
+        usual: Cells by column, for every row of a CSV file that has none there.
 
     Raises:
         InputError: A file cannot be used as a whole; the problems of all files are in it.
     """
     files, whole = find(paths, "referrals")
-    tallies = [_read_file(path) for path in files]
+    tallies = [_read_file(path, usual) for path in files]
     whole += [problem for tally in tallies for problem in tally.whole_file]
     if whole:
         raise InputError(f"{len(whole)} problems make the referral files unusable", tuple(whole))
@@ -129,9 +134,12 @@ class _Tally:
         return SourceFile("referrals", self.name, self.size_bytes, self.sha256, read, accepted, self.rejected_count)
 
 
-def _read_file(path: Path) -> _Tally:
+def _read_file(path: Path, usual: Mapping[str, str]) -> _Tally:
     tally = _Tally(path.name)
-    readers: dict[str, Callable[[_Tally, Iterator[tuple[int, bytes]]], None]] = {".jsonl": _json_lines, ".csv": _csv}
+    readers: dict[str, Callable[[_Tally, Iterator[tuple[int, bytes]]], None]] = {
+        ".jsonl": _json_lines,
+        ".csv": partial(_csv, usual=usual),
+    }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         tally.whole_file.append(PROBLEMS["MS-REF-001"].at(path.name))
@@ -244,15 +252,15 @@ def _no_constant(_text: str) -> None:
 # --------------------------------------------------------------------------- CSV
 
 
-def _csv(tally: _Tally, lines: Iterator[tuple[int, bytes]]) -> None:
-    header, problems = _header(next(lines, (1, b""))[1], tally.name)
+def _csv(tally: _Tally, lines: Iterator[tuple[int, bytes]], usual: Mapping[str, str]) -> None:
+    header, problems = _header(next(lines, (1, b""))[1], tally.name, usual)
     tally.whole_file += problems
     for number, raw in lines:
         if not problems:
-            tally.add(number, _csv_event(header, raw))
+            tally.add(number, _csv_event(header, raw, usual))
 
 
-def _header(raw: bytes, name: str) -> tuple[list[str], list[Problem]]:
+def _header(raw: bytes, name: str, usual: Collection[str]) -> tuple[list[str], list[Problem]]:
     text = _decode(raw)
     try:
         header = split_record(text) if isinstance(text, str) and text else []
@@ -263,14 +271,14 @@ def _header(raw: bytes, name: str) -> tuple[list[str], list[Problem]]:
     unknown = [column for column in dict.fromkeys(header) if column not in CSV_COLUMNS]
     repeated = [column for column in dict.fromkeys(header) if header.count(column) > 1]
     issues = [
-        *(Issue("MS-REF-003", column) for column in _REQUIRED_COLUMNS if column not in header),
+        *(Issue("MS-REF-003", column) for column in _REQUIRED_COLUMNS if column not in {*header, *usual}),
         *(Issue("MS-REF-005" if is_forbidden(column) else "MS-REF-004", shown_name(column)) for column in unknown),
         *(Issue("MS-REF-006", shown_name(column)) for column in repeated),
     ]
     return header, [_problem(issue, name, 1) for issue in issues]
 
 
-def _csv_event(header: list[str], raw: bytes) -> ReferralEvent | Sequence[Issue]:
+def _csv_event(header: list[str], raw: bytes, usual: Mapping[str, str]) -> ReferralEvent | Sequence[Issue]:
     text = _decode(raw)
     if isinstance(text, Issue):
         return (text,)
@@ -283,7 +291,7 @@ def _csv_event(header: list[str], raw: bytes) -> ReferralEvent | Sequence[Issue]
     if len(fields) != len(header):
         code = "MS-CSV-012" if len(fields) < len(header) else "MS-CSV-013"
         return (Issue(code, None, f"{len(fields)} fields", f"{len(header)} fields"),)
-    cells = {column: value for column, value in zip(header, fields, strict=True) if value}
+    cells = {**usual, **{column: value for column, value in zip(header, fields, strict=True) if value}}
     outcome = read_event(event_fields(cells))
     return outcome if isinstance(outcome, ReferralEvent) else tuple(issue_in_columns(issue, cells) for issue in outcome)
 

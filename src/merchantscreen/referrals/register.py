@@ -49,6 +49,7 @@ _KIND_ORDER: Final = (
     ReferralEventKind.HEARTBEAT,
 )
 """Order within one moment. A retraction after everything else: doubt speaks against the accusation."""
+_KIND_PLACE: Final = {kind: place for place, kind in enumerate(_KIND_ORDER)}
 
 _STATES_FACTS: Final = frozenset({ReferralEventKind.SUBMITTED, ReferralEventKind.CONFIRMED, ReferralEventKind.AMENDED})
 """Kinds that set facts; two different ones of one kind and moment contradict each other."""
@@ -145,6 +146,10 @@ class Register:
     heartbeats: Mapping[str, datetime]
 
 
+_Told = tuple[ReferralEvent, Origin]
+"""An event and where it comes from."""
+
+
 def fold(
     events: Iterable[ReferralEvent], as_of: datetime, origins: Mapping[bytes, Origin] = MappingProxyType({})
 ) -> Register:
@@ -155,27 +160,32 @@ def fold(
         as_of: UTC without zone; events issued later are set aside.
         origins: Where events come from, by their canonical bytes; the others are unsigned.
     """
-    given = list(events)
-    unique = {event.canonical(): event for event in given}
-    in_order = sorted(unique, key=lambda key: _order(unique[key], key))
-    ordered = [(unique[key], origins.get(key, _UNKNOWN_ORIGIN)) for key in in_order]
-    known = [(event, origin) for event, origin in ordered if event.issued_at <= as_of]
-    later = [(event, origin) for event, origin in ordered if event.issued_at > as_of]
+    return fold_told(((event, origins.get(event.canonical(), _UNKNOWN_ORIGIN)) for event in events), as_of)
+
+
+def fold_told(told: Iterable[_Told], as_of: datetime) -> Register:
+    """Fold events, each with its origin, as `fold` does; of a repetition the best proven one counts."""
+    count, unique = 0, dict[bytes, _Told]()
+    for count, (event, origin) in enumerate(told, start=1):  # noqa: B007  # The last count is that of all.
+        canonical = event.canonical()
+        known = unique.get(canonical)
+        if known is None or _WEAKNESS[origin.assurance] < _WEAKNESS[known[1].assurance]:
+            unique[canonical] = event, origin
+    ordered = [one for _, one in sorted(unique.items(), key=_order)]
+    known_by_then = [one for one in ordered if one[0].issued_at <= as_of]
+    later = [one for one in ordered if one[0].issued_at > as_of]
     return Register(
         as_of=as_of,
-        referrals=tuple(_referral(key, group, as_of) for key, group in sorted(_by_referral(known).items())),
+        referrals=tuple(_referral(key, group, as_of) for key, group in sorted(_by_referral(known_by_then).items())),
         set_aside=tuple(SetAside(*key, len(group)) for key, group in sorted(_by_referral(later).items())),
-        duplicate_count=len(given) - len(unique),
-        heartbeats={event.reporting_hotline_id: event.issued_at for event, _ in known if _is_heartbeat(event)},
+        duplicate_count=count - len(unique),
+        heartbeats={event.reporting_hotline_id: event.issued_at for event, _ in known_by_then if _is_heartbeat(event)},
     )
 
 
-_Told = tuple[ReferralEvent, Origin]
-"""An event and where it comes from."""
-
-
-def _order(event: ReferralEvent, canonical: bytes) -> tuple[datetime, int, bytes]:
-    return event.issued_at, _KIND_ORDER.index(event.event), canonical
+def _order(found: tuple[bytes, _Told]) -> tuple[datetime, int, bytes]:
+    canonical, (event, _) = found
+    return event.issued_at, _KIND_PLACE[event.event], canonical
 
 
 def _is_heartbeat(event: ReferralEvent) -> bool:

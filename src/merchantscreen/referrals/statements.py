@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
@@ -23,8 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from merchantscreen.errors import Problem
 from merchantscreen.referrals.envelope import Verified
-from merchantscreen.referrals.events import Issue, Moment, Reference, ReferralEvent, read_event
+from merchantscreen.referrals.events import Issue, Moment, Reference, ReferralEvent
 from merchantscreen.referrals.exchange_problems import PROBLEMS, EnvelopeError
+from merchantscreen.referrals.plain import read_event, recall_event
 from merchantscreen.referrals.problems import PROBLEMS as EVENT_PROBLEMS
 from merchantscreen.referrals.wire import (
     LARGEST_NUMBER,
@@ -139,11 +139,6 @@ def recall_statement(payload: bytes, key_ids: frozenset[str]) -> Statement:
         stated["issuer"], stated["audience"], stated["seq"], stated["prev"], event.issued_at, event, payload,
         digest_of(payload), key_ids,
     )  # fmt: skip
-
-
-def recall_event(fields: Mapping[str, Any]) -> ReferralEvent:
-    """Read a referral event that was read and recorded before; a ValueError if it cannot have been."""
-    return ReferralEvent.model_validate({name: value for name, value in fields.items() if value is not None})
 
 
 def digest_of(payload: bytes) -> str:

@@ -32,7 +32,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from merchantscreen.domains import DomainKey, domain_key
+from merchantscreen.domains import registrable_domain
 from merchantscreen.errors import InputError
 from merchantscreen.referrals.events import Country, Host, Moment, Reference, ReferralEvent
 from merchantscreen.referrals.exchange_problems import EnvelopeError
@@ -255,7 +255,14 @@ class Trust(_Strict):
 
     def protects(self, reach: str) -> bool:
         """Tell whether counting a name would count a protected host: the host itself, its www, or what is above it."""
-        return any(reach in {host, f"www.{host}"} or host.endswith(f".{reach}") for host in self.protected_hosts)
+        return reach in self._reaching_protected
+
+    @cached_property
+    def _reaching_protected(self) -> frozenset[str]:
+        """Return every name under which a protected host would count."""
+        labels = [host.split(".") for host in self.protected_hosts]
+        above = {".".join(parts[start:]) for parts in labels for start in range(len(parts))}
+        return frozenset(above | {f"www.{host}" for host in self.protected_hosts})
 
     def payload(self) -> bytes:
         """Return the bytes that officers sign."""
@@ -295,6 +302,4 @@ def make_trust(fields: Mapping[str, Any]) -> Trust:
 
 def counted_name(host: str, scope: MatchScope) -> str:
     """Return the name under which a confirmation counts: the host, or its registrable domain."""
-    key = domain_key(host)
-    registrable = key.registrable if isinstance(key, DomainKey) and scope is not MatchScope.HOST else None
-    return registrable or host
+    return host if scope is MatchScope.HOST else registrable_domain(host) or host

@@ -14,7 +14,7 @@ Source: TUF specification 5.3, root role; threat model 5.2.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -103,6 +103,22 @@ def follow(state: TrustState, data: bytes) -> TrustState:
     return replace(state, versions=(*state.versions, Version(new, digest, data)))
 
 
+def standing(data: bytes) -> TrustState:
+    """Take a version alone, as an officer without the chain has it: signed by enough of its own officers.
+
+    Whether it is the one in force is not to be seen from it; its sha256 has to be compared over another channel.
+
+    Raises:
+        EnvelopeError, TrustError: It cannot be read, or lacks signatures.
+    """
+    checked = envelope.unverified(data, TRUST_TYPE)
+    trust = read_trust(checked.payload)
+    count = len(envelope.verify_some(data, TRUST_TYPE, trust.officers.verify_keys).key_ids)
+    if count < trust.officers.threshold:
+        raise _refused("MS-EXC-043", f"{count} of {trust.officers.threshold} signatures")
+    return TrustState((Version(trust, checked.digest, data),))
+
+
 def accept(state: TrustState | None, data: Sequence[bytes], at: datetime, *, pinned: str | None = None) -> TrustState:
     """Take one or more versions in order; the last of them has to be valid now.
 
@@ -153,29 +169,48 @@ def _require_officers(data: bytes, officers: Officers, code: str, *, others: Ite
 
 
 @dataclass(frozen=True, slots=True)
+class Signing:
+    """How far the signatures of some officers are.
+
+    Attributes:
+        needed: How many of them have to sign.
+        signed: Names of those who have.
+        missing: Names of those who could still.
+    """
+
+    needed: int
+    signed: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def lacking(self) -> int:
+        """Return how many more have to sign."""
+        return max(0, self.needed - len(self.signed))
+
+
+@dataclass(frozen=True, slots=True)
 class Gathered:
-    """How far a proposal is: signatures there are, and signatures needed, of old and of new officers.
+    """How far a proposal is.
 
     Attributes:
         trust: What the proposal says.
-        old_count: Signatures of officers of the version we hold.
-        old_needed: Their threshold; 0 for a first version.
-        new_count: Signatures of officers that the proposal names.
-        new_needed: Their threshold.
-        missing: Names of officers who could still sign.
+        old: Signatures of the officers of the version we hold; none is needed for a first version.
+        new: Signatures of the officers that the proposal names.
     """
 
     trust: Trust
-    old_count: int
-    old_needed: int
-    new_count: int
-    new_needed: int
-    missing: tuple[str, ...]
+    old: Signing
+    new: Signing
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return the names of all officers who could still sign."""
+        return tuple(sorted({*self.old.missing, *self.new.missing}))
 
     @property
     def is_complete(self) -> bool:
         """Tell whether it can be accepted."""
-        return self.old_count >= self.old_needed and self.new_count >= self.new_needed
+        return not (self.old.lacking or self.new.lacking)
 
 
 def propose(trust: Trust) -> bytes:
@@ -206,17 +241,17 @@ def gathered(state: TrustState | None, data: bytes) -> Gathered:
     if state is not None:
         _require_successor(state.current, trust)
     old = state.current.officers if state is not None else None
-    new_keys = {officer.public: officer.name for officer in trust.officers.keys}
-    old_keys = {officer.public: officer.name for officer in old.keys} if old is not None else {}
-    signed = envelope.verify_some(data, TRUST_TYPE, {**old_keys, **new_keys}).key_ids
+    keys = (*trust.officers.verify_keys, *(old.verify_keys if old is not None else ()))
+    signed = envelope.verify_some(data, TRUST_TYPE, keys).key_ids
     return Gathered(
-        trust,
-        old_count=sum(key.key_id in signed for key in old_keys),
-        old_needed=old.threshold if old is not None else 0,
-        new_count=sum(key.key_id in signed for key in new_keys),
-        new_needed=trust.officers.threshold,
-        missing=tuple(sorted({name for key, name in {**old_keys, **new_keys}.items() if key.key_id not in signed})),
+        trust, Signing(0, (), ()) if old is None else _signing(old, signed), _signing(trust.officers, signed)
     )
+
+
+def _signing(officers: Officers, signed: Collection[str]) -> Signing:
+    names = {is_there: tuple(one.name for one in officers.keys if (one.public.key_id in signed) is is_there)
+             for is_there in (True, False)}  # fmt: skip
+    return Signing(officers.threshold, names[True], names[False])
 
 
 # --------------------------------------------------------------------------- the next version
@@ -278,6 +313,30 @@ def revoked(trust: Trust, key_id: str, since: datetime, reason: str) -> dict[str
     first = since if old.revoked_from is None else min(since, old.revoked_from)
     stopped = old.model_copy(update={"revoked_from": first, "reason": reason})
     return with_organisation(trust, organisation.model_copy(update={"keys": _replaced(organisation, old, stopped)}))
+
+
+def ended(trust: Trust, key_ids: Collection[str], at: datetime) -> dict[str, Any]:
+    """Return the change that lets keys of organisations count until a moment and no longer.
+
+    They stay in the trust file: what they signed stays, and can still be taken away with `revoked`. Only a key whose
+    validity had not begun leaves it, and so does an organisation that had no other.
+
+    Raises:
+        TrustError: No organisation has one of the keys.
+    """
+    for key_id in key_ids:
+        _grant(trust, key_id)
+    kept = ((found, tuple(_still(found, key_ids, at))) for found in trust.organisations)
+    return {"organisations": tuple(found.model_copy(update={"keys": keys}) for found, keys in kept if keys)}
+
+
+def _still(organisation: Organisation, key_ids: Collection[str], at: datetime) -> Iterator[KeyGrant]:
+    for grant in organisation.keys:
+        if grant.public.key_id not in key_ids:
+            yield grant
+        elif grant.valid_from < at:
+            until = at if grant.valid_until is None else min(at, grant.valid_until)
+            yield grant.model_copy(update={"valid_until": until})
 
 
 def first_version(audience: str, officers: Officers, issued_at: datetime, expires_at: datetime, **fields: Any) -> Trust:

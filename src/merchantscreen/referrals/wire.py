@@ -21,10 +21,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
-import rfc8785
 from pydantic import ValidationError
 
 from merchantscreen.errors import Problem
+from merchantscreen.eventlog import records
 from merchantscreen.referrals.events import shown_name
 from merchantscreen.referrals.exchange_problems import PROBLEMS, EnvelopeError
 
@@ -76,11 +76,15 @@ def _parsed(data: bytes, largest: int) -> Any:
     value = json.loads(
         text, object_pairs_hook=_object, parse_int=_whole, parse_float=_no_number, parse_constant=_no_number
     )
-    _require_plain_text(value)
+    if not text.isascii() or "\\u" in text:
+        _require_plain_text(value)
     return value
 
 
 def _depth(text: str) -> int:
+    """Measure nesting before parsing; a text with few brackets cannot be deep, and is not measured."""
+    if (brackets := text.count("{") + text.count("[")) <= DEEPEST:
+        return brackets
     depth = deepest = 0
     for sign in _TOKEN.findall(text):
         depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(sign, 0)
@@ -129,7 +133,7 @@ def _is_plain(text: str) -> bool:
 
 def canonical(value: Mapping[str, Any]) -> bytes:
     """Return the bytes of an object as we write them before signing (RFC 8785)."""
-    return rfc8785.dumps(dict(value))
+    return records.canonical(dict(value))
 
 
 def encode_base64(data: bytes) -> str:
@@ -140,7 +144,7 @@ def encode_base64(data: bytes) -> str:
 def decode_base64(text: object) -> bytes | None:
     """Read base64 of the one form in which we would write it; None for anything else."""
     try:
-        data = base64.b64decode(text.encode("ascii"), validate=True) if isinstance(text, str) else None
+        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True) if isinstance(text, str) else None
     except (binascii.Error, UnicodeEncodeError):
         return None
     return data if data is not None and encode_base64(data) == text else None

@@ -94,18 +94,26 @@ class Checkpoints:
                 found = "another log or other events than the latest checkpoint covers"
             raise _broken(problems.ROLLED_BACK, LATEST, found)
 
-    def write(self, log: Log, *, first: bool = False) -> bytes:
+    def write(self, log: Log, *, first: bool = False, unless_covered: bool = False) -> bytes:
         """Sign the log as it is, keep the checkpoint, and return its note; IntegrityError unless the log checks out.
 
         Args:
             log: The log.
             first: Whether the workspace is being made, so that there is no checkpoint yet.
+            unless_covered: Whether the latest checkpoint will do if it is of exactly this log by now: of several
+                commands that end at once, one verifies the log and signs for all of them.
         """
         with self._alone():
+            if unless_covered and self._covers(log):
+                return read_note(self.folder / LATEST)
             note = log.checkpoint(self.signer(), after=None if first else self.latest())
             size = Checkpoint.parsed(parse_note(note).text).size
             self._keep(self.folder / f"{size}.note", note)
         return note
+
+    def _covers(self, log: Log) -> bool:
+        latest, head = self.latest(), log.head
+        return (latest.origin, latest.size, latest.root) == (head.origin, head.size, head.root)
 
     def _keep(self, path: Path, note: bytes) -> None:
         """Write the checkpoint and then the newest; OSErrors become ours, for nothing else may hide them."""

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
 
-from merchantscreen.eventlog.records import canonical
 from merchantscreen.outputs.manifest import LogHead
 from merchantscreen.records import SourceFile
 from merchantscreen.referrals.history import History
-from merchantscreen.referrals.logged import ROOM
+from merchantscreen.referrals.logged import parted
 from merchantscreen.referrals.register import Register
 
 STARTED: Final = "run.started"
@@ -44,8 +43,7 @@ def recorded_bodies(
 ) -> list[dict[str, Any]]:
     """Return the bodies of `run.recorded`, one or more; `used` is what `referrals_used` lists."""
     whole = started_body(run_id, as_of, head) | {"manifest_sha256": manifest_sha256}
-    parts = list(_chunks(used)) or [[]]
-    return [{**whole, "referrals": part, "part": at, "parts": len(parts)} for at, part in enumerate(parts, start=1)]
+    return parted(whole, "referrals", used)
 
 
 def referrals_used(register: Register, ranking: pl.DataFrame) -> list[dict[str, Any]]:
@@ -65,17 +63,3 @@ def referrals_used(register: Register, ranking: pl.DataFrame) -> list[dict[str, 
 
 def _line(key: tuple[str, str], tiers: Counter[str]) -> dict[str, Any]:
     return {"hotline": key[0], "referral_id": key[1], "tiers": dict(tiers), "account_count": tiers.total()}
-
-
-def _chunks(lines: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    chunk: list[Mapping[str, Any]] = []
-    size = 0
-    for line in lines:
-        length = len(canonical({"": line}))
-        if chunk and size + length > ROOM:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(line)
-        size += length
-    if chunk:
-        yield chunk

@@ -139,9 +139,7 @@ class Workspace:
             UsageError: There is no purpose, or the person has had as many look-ups today as the settings allow.
         """
         self.allow("lookup")
-        stated = " ".join(purpose.split())
-        if not _PURPOSE.fullmatch(stated):
-            raise UsageError("A look-up needs a purpose.", (problems.PURPOSE_WRONG.at("--purpose"),))
+        stated = stated_purpose(purpose)
         if self._lookups_today() >= self.settings.lookups_per_day:
             self.refuse(problems.QUOTA, LOOKUP)
         return self.record(LOOKUP, {"purpose": stated, "subject_kind": subject_kind}, {"subject": subject})
@@ -180,9 +178,17 @@ class Workspace:
     ) -> None:
         try:
             if self._is_ahead:
-                self.checkpoint()
+                self.checkpoints.write(self.log, unless_covered=True)
         finally:
             self.log.close()
+
+
+def stated_purpose(purpose: str) -> str:
+    """Return a purpose as it is recorded, on one line; UsageError if none is stated."""
+    stated = " ".join(purpose.split())
+    if not _PURPOSE.fullmatch(stated):
+        raise UsageError("A purpose is needed.", (problems.PURPOSE_WRONG.at("--purpose"),))
+    return stated
 
 
 def head_of(checkpoint: Checkpoint) -> LogHead:

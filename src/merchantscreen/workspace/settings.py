@@ -16,15 +16,18 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from merchantscreen.cases.due import DEFAULTS, Period
 from merchantscreen.errors import InputError, Problem
 from merchantscreen.eventlog.store import Place
+from merchantscreen.vocabulary import Tier
 from merchantscreen.workspace import problems
 from merchantscreen.workspace.access import Role, system_user
 from merchantscreen.workspace.files import open_regular
@@ -32,7 +35,7 @@ from merchantscreen.workspace.files import open_regular
 FILE: Final = "merchantscreen.toml"
 PREFIX: Final = "MERCHANTSCREEN_"
 WORKSPACE_VARIABLE: Final = f"{PREFIX}WORKSPACE"
-FILE_ONLY: Final = frozenset({"lookups_per_day", "people", "require_approved", "roles"})
+FILE_ONLY: Final = frozenset({"due", "four_eyes", "holidays", "lookups_per_day", "people", "require_approved", "roles"})
 """Settings that hold people to something, which the environment therefore cannot make."""
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9.-]{0,62}$"
 SQLITE: Final = "sqlite:"
@@ -44,6 +47,9 @@ _KEY: Final = re.compile(r"\s*(\"[^\"]*\"|'[^']*'|[A-Za-z0-9_-]+)\s*=")
 _KINDS: Final = {"extra_forbidden": problems.SETTING_UNKNOWN, "missing": problems.SETTING_MISSING}
 
 _Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+CaseTier = Literal["T1", "T2", "T3"]
+"""Tiers whose accounts are cases."""
+_DUE: Final[Mapping[CaseTier, str]] = {"T1": DEFAULTS[Tier.T1], "T2": DEFAULTS[Tier.T2], "T3": DEFAULTS[Tier.T3]}
 _Person = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f-\x9f]{1,64}$")]
 
 
@@ -103,6 +109,28 @@ class Settings(BaseSettings):
         Mapping[_Person, frozenset[_Person]],
         Field(description="Names that a system user may act under with `--as`, for accounts that several persons use."),
     ] = {}
+
+    four_eyes: Annotated[
+        frozenset[CaseTier],
+        Field(description="Tiers in which a decision that closes a case needs a second person to confirm it."),
+    ] = frozenset()
+    due: Annotated[
+        Mapping[CaseTier, str],
+        Field(
+            description="Days within which a case of a tier has to be looked at: `5 business days`, `15 days`, "
+            "`mmsp-notice` (5 business days) or `mmsp-remedy` (15 days). Tiers that are left out keep the default."
+        ),
+    ] = _DUE
+    holidays: Annotated[
+        frozenset[date], Field(description="Days that are no business days, as dates such as 2026-12-25.")
+    ] = frozenset()
+
+    @field_validator("due")
+    @classmethod
+    def _are_periods(cls, value: Mapping[CaseTier, str]) -> Mapping[CaseTier, str]:
+        for text in value.values():
+            Period.parsed(text)
+        return value
 
     @field_validator("store")
     @classmethod

@@ -1,8 +1,9 @@
 """`merchantscreen hotline ...`: what a hotline does on its own machine, without a workspace.
 
-One module per verb: make a key, draft events, sign them into the hotline's stream. Each prints for a person, or with
---json for a program, and ends with a documented code: 0 done, 2 usage, 65 a file, key or event that cannot be used,
-73 something of this name is there, 74 writing failed, 75 another command is signing.
+One module per verb: make a key and show its public half, draft events, sign them into the hotline's stream,
+countersign those of another organisation. Each prints for a person, or with --json for a program, and ends with a
+documented code: 0 done, 2 usage, 6 not signed as it has to be, 65 a file, key or event that cannot be used, 73
+something of this name is there, 74 writing failed, 75 another command is signing.
 """
 
 from __future__ import annotations
@@ -11,18 +12,22 @@ from typing import Final
 
 import typer
 
+from merchantscreen.cli.hotline.countersign import countersign
 from merchantscreen.cli.hotline.draft import draft
+from merchantscreen.cli.hotline.key import key
 from merchantscreen.cli.hotline.keygen import keygen
 from merchantscreen.cli.hotline.sign import sign
 
 hotline_app: Final = typer.Typer(
     name="hotline",
-    help="For hotlines: make a key, draft events, sign them. No workspace is needed.",
+    help="For hotlines: make a key, draft events, sign and countersign them. No workspace is needed.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
 
 hotline_app.command("keygen")(keygen)
+hotline_app.command("key")(key)
 hotline_app.command("draft")(draft)
 hotline_app.command("sign")(sign)
+hotline_app.command("countersign")(countersign)

@@ -1,7 +1,8 @@
-"""`merchantscreen hotline draft`: one event from its fields, or a file of events checked.
+"""`merchantscreen hotline draft`: one event from its fields, or many from a file.
 
-What an event may hold is in `referrals.events`; the options are the columns that CSV has, so that there is one list of
-them. No value that is refused is repeated.
+A CSV file needs the columns only in which its rows differ: fields given as options hold for every row without its
+own, so ten sites are ten short lines. What an event may hold is in `referrals.events`; the options are the columns
+that CSV has, so that there is one list of them. No value that is refused is repeated.
 """
 
 from __future__ import annotations
@@ -61,7 +62,10 @@ _OWN_HELP: Final = {
     "confidence": "Whole number from 0 to 100.",
     "reason_code": "A code of your own, such as mistaken-site.",
 }
-_FILE_HELP: Final = "Check this file of events (JSON lines or CSV) instead; --out writes them as JSON lines."
+_FILE_HELP: Final = (
+    "Events from this file (JSON lines or CSV) instead; the fields given beside it hold for every row of a CSV file "
+    "that has no value of its own. --out writes them as JSON lines."
+)
 _OUT_HELP: Final = "File that the event is added to, made if need be; with --from a new file. Printed when absent."
 
 
@@ -101,16 +105,14 @@ def _signature() -> inspect.Signature:
 
 
 def draft(**given: Any) -> None:
-    """Write one event from its fields, or check a file of events.
+    """Write one event from its fields, or the events of a file, checked.
 
     Everything that is missing or refused is told at once, and no refused value is repeated. Sign what was drafted
     with `hotline sign`.
     """
     source, out, as_json = given.pop("source"), given.pop("out"), given.pop("as_json")
     cells = {column: value for column, value in given.items() if value is not None}
-    if source is not None and cells:
-        raise UsageError("Two sources.", (problems.TWO_SOURCES.at("--from"),))
-    events = read_events(source) if source is not None else (_event(cells),)
+    events = _events_of(source, cells) if source is not None else (_event(cells),)
     lines = [canonical(as_fields(event)) + b"\n" for event in events]
     if out is not None and source is not None:
         create(out, lines)
@@ -128,10 +130,24 @@ _TYPES: Final = get_type_hints(ReferralEvent)
 draft.__signature__ = _signature()  # type: ignore[attr-defined]  # typer reads it
 
 
+def _events_of(source: Path, cells: Mapping[str, str]) -> tuple[ReferralEvent, ...]:
+    """Read a file of events, its rows filled up with the options; InputError with all that is wrong with any."""
+    if source.suffix.lower() == ".csv":
+        return read_events(source, _stated(cells))
+    if cells:
+        raise UsageError("Two sources.", (problems.TWO_SOURCES.at("--from"),))
+    return read_events(source)
+
+
+def _stated(cells: Mapping[str, str]) -> dict[str, str]:
+    """Return the options as cells of a row, with the time if none was given."""
+    lists = {column: cells[column].replace(",", ";") for column in _LISTS & cells.keys()}
+    return {"issued_at": written(options.now()), **cells, **lists}
+
+
 def _event(cells: Mapping[str, str]) -> ReferralEvent:
     """Make an event of the options; InputError with all that is missing or wrong."""
-    stated = {"issued_at": written(options.now()), **cells}
-    stated |= {column: stated[column].replace(",", ";") for column in _LISTS & stated.keys()}
+    stated = _stated(cells)
     outcome = read_event(event_fields(stated))
     if isinstance(outcome, ReferralEvent):
         return outcome

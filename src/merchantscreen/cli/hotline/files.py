@@ -11,9 +11,10 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from merchantscreen.cli.hotline import problems
@@ -26,6 +27,7 @@ from merchantscreen.referrals.reading import read_referrals
 from merchantscreen.workspace.files import open_regular
 
 LARGEST_FILE: Final = 1024 * 1024
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -52,13 +54,17 @@ def read_signing_key(path: Path) -> SigningKey:
     return SigningKey.from_pem(read_small(path, LARGEST_PEM, private=True))
 
 
-def read_events(path: Path) -> tuple[ReferralEvent, ...]:
+def read_events(path: Path, usual: Mapping[str, str] = _NOTHING) -> tuple[ReferralEvent, ...]:
     """Read a file of referral events in the order of its lines.
+
+    Args:
+        path: JSON lines, or CSV.
+        usual: Cells by column, for rows of a CSV file that have none there.
 
     Raises:
         InputError: A line is refused; all that is wrong with any line is in it.
     """
-    intake = read_referrals([path])
+    intake = read_referrals([path], usual=usual)
     if intake.rejects.height:
         raise InputError("Refused events.", first_rejects(intake.rejects, intake.rejects.height))
     return intake.events

@@ -26,12 +26,17 @@ def keygen(*, out: _Out, as_json: Json = False) -> None:
     key = SigningKey.generated()
     create(out, [key.private_pem()])
     if as_json:
-        show_json({"file": str(out), "key_id": key.key_id, "public": key.verify_key.text})
+        show_json({"file": str(out), **public_facts(key)})
         return
-    show_lines(
-        [
-            f"public  {key.verify_key}",
-            f"key id  {key.key_id}",
-            f"The private key is in {out}; it stays with you. Send the public line to the network's officers.",
-        ]
-    )
+    said = f"The private key is in {out}; it stays with you. Send the public line to the network's officers."
+    show_lines([*public_lines(key), said])
+
+
+def public_facts(key: SigningKey) -> dict[str, str]:
+    """State the public half of a key for a program."""
+    return {"key_id": key.key_id, "public": key.verify_key.text}
+
+
+def public_lines(key: SigningKey) -> list[str]:
+    """Tell the public half of a key."""
+    return [f"public  {key.verify_key}", f"key id  {key.key_id}"]

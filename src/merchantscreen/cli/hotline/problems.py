@@ -43,8 +43,17 @@ SEVERAL_HOTLINES: Final = ProblemKind(
     "Split the file; every hotline signs its own events.",
 )  # fmt: skip
 TWO_SOURCES: Final = ProblemKind(
-    "MS-HOT-020", "fields together with --from", "either one event's fields or a file of events", "Leave one out."
-)
+    "MS-HOT-020", "fields together with a file of JSON lines", "fields alone, or with a CSV file whose rows lack them",
+    "Leave one out, or write the sites as CSV.",
+)  # fmt: skip
+KEY_AND_OUT: Final = ProblemKind(
+    "MS-HOT-021", "--key without --out, or --out without --key", "both to countersign, neither to look first",
+    "Add the other one, or leave both out.",
+)  # fmt: skip
+NOTHING_CHOSEN: Final = ProblemKind(
+    "MS-HOT-022", "a referral of which the file says nothing", "the referral id of a statement in it",
+    "Look at the file first: the same command without --referral-id and --key.",
+)  # fmt: skip
 
 PROBLEMS: Final[dict[str, ProblemKind]] = {
     value.code: value for value in list(globals().values()) if isinstance(value, ProblemKind)

@@ -12,6 +12,7 @@ import typer
 
 from merchantscreen.cli.log.checkpoint import checkpoint
 from merchantscreen.cli.log.erase import erase
+from merchantscreen.cli.log.export import export
 from merchantscreen.cli.log.key import key
 from merchantscreen.cli.log.prove import prove, verify_proof
 from merchantscreen.cli.log.show import show
@@ -28,6 +29,7 @@ log_app: Final = typer.Typer(
 log_app.command("show")(show)
 log_app.command("verify")(verify_log)
 log_app.command("checkpoint")(checkpoint)
+log_app.command("export")(export)
 log_app.command("prove")(prove)
 log_app.command("verify-proof")(verify_proof)
 log_app.command("key")(key)

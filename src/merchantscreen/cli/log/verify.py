@@ -1,11 +1,13 @@
 """`merchantscreen log verify`: is the log still what it was when its checkpoints were signed?
 
 Everything is recomputed, and all that is wrong is told together. What lies in the workspace can be changed by
-whoever can change the workspace; against that help a checkpoint and a verifier line kept elsewhere.
+whoever can change the workspace; against that help a checkpoint and a verifier line kept elsewhere. An exported log
+is checked with those alone, on any machine.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,13 +18,17 @@ import typer
 
 from merchantscreen.cli.log.keys import Keys, head_facts, head_line, known_keys
 from merchantscreen.cli.progress import shown_progress
+from merchantscreen.cli.referrals.common import unreadable
 from merchantscreen.cli.rules.telling import show_json, show_lines
 from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
-from merchantscreen.errors import IntegrityError, Problem
-from merchantscreen.eventlog.notes import Checkpoint, open_checkpoint
+from merchantscreen.errors import IntegrityError, Problem, UsageError
+from merchantscreen.eventlog.exported import verify_export
+from merchantscreen.eventlog.notes import Checkpoint, Verifier, open_checkpoint
 from merchantscreen.eventlog.verification import Verified
-from merchantscreen.outputs.text import counted
+from merchantscreen.outputs.problems import PROBLEMS
+from merchantscreen.outputs.text import counted, visible
 from merchantscreen.workspace.checkpoints import read_note
+from merchantscreen.workspace.files import open_regular
 from merchantscreen.workspace.session import Workspace
 
 T = TypeVar("T")
@@ -30,6 +36,12 @@ T = TypeVar("T")
 _Against = Annotated[
     list[Path],
     typer.Option("--against", metavar="NOTE", help="Checkpoint that was kept outside; may be repeated."),
+]
+
+
+_File = Annotated[
+    Path | None,
+    typer.Option("--file", metavar="FILE", help="Check this exported log, without a workspace; needs --key."),
 ]
 
 
@@ -61,6 +73,7 @@ def verify_log(
     *,
     against: _Against = [],  # noqa: B006 - typer's form of an option without a value
     keys: Keys = [],  # noqa: B006
+    file: _File = None,
     workspace: WorkspaceFolder = None,
     as_name: ActingAs = None,
     as_json: Json = False,
@@ -68,8 +81,15 @@ def verify_log(
     """Recompute the whole log: its tree, its personal values, and its checkpoints with their signatures.
 
     Exit code 4, with everything that differs. Without --against and --key only what lies in the workspace is
-    compared with each other, and somebody who changed all of it would not be noticed.
+    compared with each other, and somebody who changed all of it would not be noticed. With --file an exported log is
+    checked instead; it holds no personal values.
     """
+    if file is not None:
+        if workspace is not None or as_name is not None or not keys:
+            said = "--file needs --key, and neither --workspace nor --as"
+            raise UsageError("Options that do not fit.", (PROBLEMS["MS-RUN-001"].at("command line", found=said),))
+        _verify_file(file, tuple(map(Verifier.parsed, keys)), against, as_json=as_json)
+        return
     with opened(workspace, as_name, trusting=False) as place:
         place.allow("log.verify")
         checked = _check(place, against, keys)
@@ -114,7 +134,32 @@ def _told(checked: _Checked, *, is_anchored: bool) -> Iterator[str]:
     )
     since = verified.head.size - checked.latest.size
     yield f"  latest checkpoint: {checked.latest.size:,}; {counted(since, 'event')} since"
-    for one in checked.against:
-        yield f"  begins with what was signed at {one.size:,}: {head_line(one)}"
+    yield from map(_beginning, checked.against)
     if not is_anchored:
         yield "  Compared only with checkpoints of the workspace itself; --against one that was kept outside says more."
+
+
+def _verify_file(path: Path, known: Sequence[Verifier], against: Sequence[Path], *, as_json: bool) -> None:
+    """Check an exported log and tell of it."""
+    kept = [open_checkpoint(read_note(one), known) for one in against]
+    try:
+        with os.fdopen(open_regular(path), "rb") as file, shown_progress() as progress:
+            head = verify_export(file, path.name, known, kept, progress)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if as_json:
+        show_json({"log": head_facts(head), "against": [head_facts(one) for one in kept]})
+    else:
+        show_lines(_told_file(path, head, kept))
+
+
+def _told_file(path: Path, head: Checkpoint, kept: Sequence[Checkpoint]) -> Iterator[str]:
+    yield f"{visible(path.name)} checks out: {head_line(head)}"
+    yield f"  {counted(head.size, 'event')}; personal values are not in it"
+    yield from map(_beginning, kept)
+    if not kept:
+        yield "  It may have been cut to an older checkpoint; --against a newer one that was kept outside would tell."
+
+
+def _beginning(one: Checkpoint) -> str:
+    return f"  begins with what was signed at {one.size:,}: {head_line(one)}"

@@ -2,18 +2,23 @@
 
 Rules kept here:
 * what is recorded was decided on the whole log; if somebody else wrote meanwhile, it is decided anew;
-* whatever takes back lists the runs that used what is taken back.
+* whatever takes back lists the runs that used what is taken back, and the decisions that rest on it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import typer
 
+from merchantscreen.cases.history import fold as fold_cases
+from merchantscreen.cases.logged import KINDS as CASE_KINDS
+from merchantscreen.cases.model import Case, Cases
+from merchantscreen.cases.receipts import decided_on
 from merchantscreen.cli.referrals import problems
 from merchantscreen.errors import BusyError, CannotCreateError, InputError, ProblemKind, UsageError
 from merchantscreen.eventlog.records import Draft, Event
@@ -22,6 +27,7 @@ from merchantscreen.outputs.problems import PROBLEMS as RUN_PROBLEMS
 from merchantscreen.outputs.text import counted
 from merchantscreen.referrals.exchange_problems import PROBLEMS, TrustError
 from merchantscreen.referrals.history import Folding, History, Key, Run, runs_touched
+from merchantscreen.referrals.history import folded as folded_log
 from merchantscreen.referrals.trust import Trust
 from merchantscreen.workspace.files import open_regular
 from merchantscreen.workspace.session import Workspace
@@ -29,7 +35,8 @@ from merchantscreen.workspace.session import Workspace
 T = TypeVar("T")
 
 EXIT_REFUSED: Final = InputError.exit_code
-_TRIES: Final = 5
+_TRIES: Final = 20
+"""How often it is decided anew; each time somebody else has recorded something, so nobody waits for nobody."""
 
 
 def wants_json_errors(context: typer.Context) -> bool:
@@ -64,10 +71,10 @@ def require_new(path: Path | None) -> None:
         raise _cannot_create(path, "something of this name")
 
 
-def write_output(path: Path, data: bytes) -> None:
+def write_output(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a new private file; CannotCreateError if that cannot be."""
     try:
-        write_new(path, [data])
+        write_new(path, pieces)
     except OSError as error:
         raise _cannot_create(path, error.strerror or "an error") from error
 
@@ -82,10 +89,7 @@ def _cannot_create(path: Path, why: str) -> CannotCreateError:
 
 def folded(place: Workspace) -> Folding:
     """Return the fold over the whole log, ready for more."""
-    folding = Folding()
-    for event in place.log.events():
-        folding.take(event)
-    return folding
+    return folded_log(place.log.events())
 
 
 def ahead(folding: Folding, place: Workspace, draft: Draft) -> int:
@@ -135,31 +139,70 @@ def referral_of(history: History, number: str) -> Key:
 # --------------------------------------------------------------------------- runs to look at again
 
 
-Revisit = Mapping[Key, tuple[Run, ...]]
-"""Screenings that used a referral, by referral."""
+@dataclass(frozen=True, slots=True)
+class Revisit:
+    """What rests on referrals that were taken back.
+
+    Attributes:
+        history: What the log adds up to, with what was taken back.
+        runs: Screenings that used each referral; referrals that none used are left out.
+        cases: Cases whose latest decision rests on each; likewise.
+    """
+
+    history: History
+    runs: Mapping[Key, tuple[Run, ...]]
+    cases: Mapping[Key, tuple[Case, ...]]
+
+    def facts(self) -> dict[str, Any]:
+        """State runs and decisions for a program."""
+        numbers = self.history.numbers
+        return {
+            "revisit": [
+                {"number": numbers[key], "log_index": run.log_index, **run_facts(run, key)}
+                for key, runs in self.runs.items()
+                for run in runs
+            ],
+            "dispositions": [
+                {"referral": numbers[key], **_disposition_facts(case)}
+                for key, cases in self.cases.items()
+                for case in cases
+            ],
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Tell of them, the runs first."""
+        numbers = self.history.numbers
+        for key, runs in self.runs.items():
+            yield f"{numbers[key]} was used in {counted(len(runs), 'run')}; screen again:"
+            yield from (run_line(run, key) for run in runs)
+        yield from self.decision_lines()
+
+    def decision_lines(self) -> Iterator[str]:
+        """Tell of the decisions alone."""
+        for key, cases in self.cases.items():
+            yield f"{counted(len(cases), 'decision')} on {self.history.numbers[key]} to look at again:"
+            yield from map(_disposition_line, cases)
 
 
-def runs_to_revisit(history: History, keys: Iterable[Key]) -> Revisit:
-    """Return the screenings that used each of some referrals; referrals that none used are left out."""
-    found = {key: runs_touched(history, *key) for key in dict.fromkeys(keys) if key in history.numbers}
-    return {key: runs for key, runs in sorted(found.items()) if runs}
+def to_revisit(place: Workspace, history: History, keys: Iterable[Key]) -> Revisit:
+    """Find the runs and decisions that rest on some referrals, those the log does not number left out."""
+    known = sorted(key for key in set(keys) if key in history.numbers)
+    runs = {key: found for key in known if (found := runs_touched(history, *key))}
+    cases = fold_cases(place.log.events(kinds=CASE_KINDS)) if known else Cases(0, {})
+    rests = {key: resting for key in known if (resting := decided_on(cases, key))}
+    return Revisit(history, runs, rests)
 
 
-def revisit_facts(revisit: Revisit, history: History) -> list[dict[str, Any]]:
-    """State them for a program."""
-    return [
-        {"number": history.numbers[key], "log_index": run.log_index, **run_facts(run, key)}
-        for key, runs in revisit.items()
-        for run in runs
-    ]
+def _disposition_facts(case: Case) -> dict[str, Any]:
+    last = case.decision
+    said = {"disposition": last.disposition.value, "log_index": last.log_index} if last is not None else {}
+    return {"number": case.number, "account_id": case.account_id, **said}
 
 
-def revisit_lines(revisit: Revisit, history: History) -> Iterator[str]:
-    """Tell of them."""
-    for key, runs in revisit.items():
-        count = counted(len(runs), "run")
-        yield f"{history.numbers[key]} was used in {count}; screen again, and look again at what was decided:"
-        yield from (run_line(run, key) for run in runs)
+def _disposition_line(case: Case) -> str:
+    last = case.decision
+    said = f"{last.disposition.value} by {last.author}, log {last.log_index}" if last is not None else "undecided"
+    return f"  {case.account_id}  {said}: merchantscreen cases show {case.number}"
 
 
 def run_facts(run: Run, key: Key) -> dict[str, Any]:

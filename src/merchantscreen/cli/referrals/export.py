@@ -66,7 +66,7 @@ def export(
         made = _made(place, recipients, armoured=armoured)
         body = {"kind": "stix", "sha256": made.sha256}
         place.record(MADE, body | ({"recipient": ", ".join(recipients)} if recipients else {}))
-    write_output(out, made.data)
+    write_output(out, [made.data])
     if as_json:
         show_json(_facts(made, recipients))
     else:

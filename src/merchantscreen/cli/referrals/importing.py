@@ -18,13 +18,7 @@ import typer
 
 from merchantscreen.cli.failures import report
 from merchantscreen.cli.referrals import problems, signed, unsigned
-from merchantscreen.cli.referrals.common import (
-    EXIT_REFUSED,
-    revisit_facts,
-    revisit_lines,
-    runs_to_revisit,
-    wants_json_errors,
-)
+from merchantscreen.cli.referrals.common import EXIT_REFUSED, Revisit, to_revisit, wants_json_errors
 from merchantscreen.cli.rules.telling import show_json, show_lines
 from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
 from merchantscreen.errors import Problem, UsageError
@@ -110,12 +104,14 @@ def import_(
         place.allow("referral.import")
         if form is None or hotline is None:
             taken = signed.take_in(place, signed.read_envelopes(files), require_fresh)
-            tell, code = partial(_tell_signed, taken, shown), taken.exit_code
+            revisit = to_revisit(place, taken.history, taken.taken_back)
+            tell, code = partial(_tell_signed, taken, revisit, shown), taken.exit_code
         else:
             handling = tlp or Tlp.AMBER_STRICT
             order = unsigned.Order(form.value, hotline, mapping, confirmed_by_reporter, handling, le_hold)
             imported = unsigned.take_in(place, files, order)
-            tell = partial(_tell_unsigned, imported, shown)
+            revisit = to_revisit(place, imported.history, imported.taken_back)
+            tell = partial(_tell_unsigned, imported, revisit, shown)
             code = EXIT_REFUSED if imported.rejected_count else 0
     tell()
     if code:
@@ -126,14 +122,14 @@ def import_(
 # --------------------------------------------------------------------------- signed
 
 
-def _tell_signed(taken: signed.Taken, shown: _Shown) -> None:
+def _tell_signed(taken: signed.Taken, revisit: Revisit, shown: _Shown) -> None:
     found = [problem for answer in taken.answers for problem in answer.problems]
     found += [_silence(one) for one in taken.silent]
     _report(found, shown)
     if shown.as_json:
-        show_json(_signed_facts(taken))
+        show_json(_signed_facts(taken) | revisit.facts())
     else:
-        show_lines(_signed_lines(taken))
+        show_lines([*_signed_lines(taken), *revisit.lines()])
 
 
 def _report(found: Sequence[Problem], shown: _Shown) -> None:
@@ -148,13 +144,11 @@ def _silence(one: Silent) -> Problem:
 
 
 def _signed_facts(taken: signed.Taken) -> dict[str, Any]:
-    revisit = runs_to_revisit(taken.history, taken.taken_back)
     return {
         "read": len(taken.answers),
         **{outcome.value: taken.count(outcome) for outcome in Outcome},
         "statements": [_answer_facts(answer) for answer in taken.answers],
         "silent": [one.issuer for one in taken.silent],
-        "revisit": revisit_facts(revisit, taken.history),
     }
 
 
@@ -181,7 +175,6 @@ def _signed_lines(taken: signed.Taken) -> Iterator[str]:
     yield from map(_answer_line, listed)
     counts = ", ".join(f"{taken.count(outcome):,} {outcome.value}" for outcome in Outcome)
     yield f"{counted(len(taken.answers), 'statement')} read: {counts}"
-    yield from revisit_lines(runs_to_revisit(taken.history, taken.taken_back), taken.history)
 
 
 def _answer_line(answer: signed.Answer) -> str:
@@ -199,13 +192,12 @@ def _answer_line(answer: signed.Answer) -> str:
 # --------------------------------------------------------------------------- unsigned
 
 
-def _tell_unsigned(taken: unsigned.Taken, shown: _Shown) -> None:
+def _tell_unsigned(taken: unsigned.Taken, revisit: Revisit, shown: _Shown) -> None:
     _report(taken.problems, shown)
-    revisit = runs_to_revisit(taken.history, taken.taken_back)
     if shown.as_json:
-        show_json(_unsigned_facts(taken) | {"revisit": revisit_facts(revisit, taken.history)})
+        show_json(_unsigned_facts(taken) | revisit.facts())
     else:
-        show_lines([*_unsigned_lines(taken), *revisit_lines(revisit, taken.history)])
+        show_lines([*_unsigned_lines(taken), *revisit.lines()])
 
 
 def _unsigned_facts(taken: unsigned.Taken) -> dict[str, Any]:

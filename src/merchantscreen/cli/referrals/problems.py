@@ -62,6 +62,21 @@ HOTLINE_UNKNOWN: Final = ProblemKind(
     "MS-RFL-016", "a hotline of which nothing was taken in", "the id of a hotline with referrals here",
     "List the referrals with `referrals list`.",
 )  # fmt: skip
+NO_LIST: Final = ProblemKind(
+    "MS-RFL-017", "officers, but no list", "a list that they sign; without one the inbox is taken in",
+    "Name the list, or leave out --officer, --key, --signatures and --list-sha256.",
+)  # fmt: skip
+NO_INBOX: Final = ProblemKind(
+    "MS-RFL-018", "an inbox that is no folder", "a folder, as the setting inbox names it",
+    "Make the folder, or correct inbox in merchantscreen.toml.",
+)  # fmt: skip
+EMPTY_FILE: Final = ProblemKind(
+    "MS-RFL-019", "a file without an envelope", "at least one", "Ask the hotline for the file as it sent it."
+)
+NOT_MOVED: Final = ProblemKind(
+    "MS-RFL-020", "a file that could not be moved out of the inbox", "a complete file that we may move",
+    "Nothing is lost: what was taken in is recorded, and counts once. Mend that, then run the command again.",
+)  # fmt: skip
 
 PROBLEMS: Final[dict[str, ProblemKind]] = {
     value.code: value for value in list(globals().values()) if isinstance(value, ProblemKind)

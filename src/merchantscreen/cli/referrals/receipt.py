@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic import ValidationError
 
+from merchantscreen.cases.receipts import actions, reviewed
 from merchantscreen.cli.referrals import problems
 from merchantscreen.cli.referrals.common import read_file, require_new, write_output
 from merchantscreen.cli.rules.telling import show_json, show_lines
@@ -30,9 +31,10 @@ from merchantscreen.outputs.files import write_new
 from merchantscreen.outputs.receipts import Receipt, ReceiptFacts, RunFacts, ScreenedReferral
 from merchantscreen.referrals import envelope
 from merchantscreen.referrals.exchange_problems import PROBLEMS
-from merchantscreen.referrals.history import History, Run, register_of
+from merchantscreen.referrals.history import Key, Run, register_of
 from merchantscreen.referrals.keys import LARGEST_PEM, SigningKey, VerifyKey
 from merchantscreen.referrals.register import Referral
+from merchantscreen.workspace.cases import Known, read_cases
 from merchantscreen.workspace.files import read_bounded
 from merchantscreen.workspace.session import Workspace
 
@@ -85,7 +87,7 @@ def receipt(
         digest = hashlib.sha256(issued.data).hexdigest()
         place.record(ISSUED, {"issuer": hotline, "referral_count": count, "sha256": digest})
     if out is not None:
-        write_output(out, issued.data)
+        write_output(out, [issued.data])
     if as_json:
         show_json(_facts(issued, digest))
     else:
@@ -115,15 +117,20 @@ def _read(payload: bytes, name: str) -> Receipt:
 
 
 def _issued(place: Workspace, hotline: str) -> _Issued:
-    now, history = place.now(), place.history()
+    now, known = place.now(), read_cases(place)
+    history = known.history
+    acted = actions(known.cases)
     own = [one for one in register_of(history, now).referrals if one.hotline == hotline]
     if not any(known == hotline for known, _ in history.numbers):
         raise UsageError("No such hotline.", (problems.HOTLINE_UNKNOWN.at("command line"),))
     key = receipt_key(place)
     written = tuple(
         receipts.receipt(
-            hotline, part, _runs(history), network=place.settings.audience, issued_at=now, as_of=now,
-            facts=ReceiptFacts(assurance={one.referral_id: one.assurance for one in part}),
+            hotline, part, _runs(known), network=place.settings.audience, issued_at=now, as_of=now,
+            facts=ReceiptFacts(
+                assurance={one.referral_id: one.assurance for one in part},
+                actions={one.referral_id: acted[hotline, one.referral_id] for one in part},
+            ),
         )
         for part in _parts(own)
     )  # fmt: skip
@@ -146,13 +153,16 @@ def _parts(own: Sequence[Referral]) -> Iterator[Sequence[Referral]]:
         yield own[start : start + AT_ONCE]
 
 
-def _runs(history: History) -> list[RunFacts]:
-    return [RunFacts(run.run_id, _moment(run.as_of), tuple(_screened(run))) for run in history.runs]
+def _runs(known: Known) -> list[RunFacts]:
+    return [
+        RunFacts(run.run_id, _moment(run.as_of), tuple(_screened(run, reviewed(known.cases, run.run_id))))
+        for run in known.history.runs
+    ]
 
 
-def _screened(run: Run) -> Iterator[ScreenedReferral]:
-    for (hotline, referral_id), said in run.referrals.items():
-        yield ScreenedReferral(hotline, referral_id, int(said["account_count"]), dict(said["tiers"]))
+def _screened(run: Run, seen: Mapping[Key, int]) -> Iterator[ScreenedReferral]:
+    for key, said in run.referrals.items():
+        yield ScreenedReferral(*key, int(said["account_count"]), dict(said["tiers"]), seen.get(key, 0))
 
 
 def _moment(text: str) -> datetime:

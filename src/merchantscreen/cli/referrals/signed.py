@@ -13,7 +13,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -21,11 +21,13 @@ from typing import BinaryIO, Final
 from merchantscreen.cli.referrals import problems
 from merchantscreen.cli.referrals.common import EXIT_REFUSED, ahead, current_trust, decided, unreadable
 from merchantscreen.errors import InputError, Problem
-from merchantscreen.eventlog.records import Draft
-from merchantscreen.referrals.admission import Admission, Silent, admit, open_statement, staleness
+from merchantscreen.eventlog.records import Draft, Event
+from merchantscreen.referrals.admission import Admission, Silent, admit, staleness
+from merchantscreen.referrals.bulk import without_collector
 from merchantscreen.referrals.exchange_problems import EXIT_UNTRUSTED, PROBLEMS, EnvelopeError, SignatureError
 from merchantscreen.referrals.history import Folding, History, Key
 from merchantscreen.referrals.logged import admission_record
+from merchantscreen.referrals.opening import Opened, open_all
 from merchantscreen.referrals.streams import Outcome, Reason
 from merchantscreen.referrals.trust import Trust, takes_back
 from merchantscreen.referrals.wire import LARGEST_ENVELOPE
@@ -182,46 +184,82 @@ def take_in(place: Workspace, sent: Sequence[Sent], fresh_hours: int | None) -> 
         sent: Files of envelopes.
         fresh_hours: Longest silence of a hotline that is in order; None if that is not asked.
     """
+    opening = _Opening([data for one in sent for _, data in one.envelopes])
 
     def decide(folding: Folding) -> tuple[list[Draft], Taken]:
         trust = current_trust(folding)
-        drafts: list[Draft] = []
-        answers = [answer for one in sent for answer in _file_answers(one, folding, trust, place, drafts)]
+        desk = _Desk(folding, trust, place, iter(opening.under(trust)))
+        drafts = desk.drafts
+        answers = [answer for one in sent for answer in _file_answers(one, desk)]
         limit = None if fresh_hours is None else timedelta(hours=fresh_hours)
         silent = () if limit is None else staleness(folding.streams, trust, place.now(), limit)
         return drafts, Taken(tuple(answers), silent, folding.history())
 
-    return decided(place, decide)
+    with without_collector():
+        return decided(place, decide)
 
 
-def _file_answers(
-    sent: Sent, folding: Folding, trust: Trust, place: Workspace, drafts: list[Draft]
-) -> Iterator[Answer]:
+@dataclass(slots=True)
+class _Opening:
+    """What all envelopes came to under a trust file; opened once, however often it has to be decided anew."""
+
+    envelopes: Sequence[bytes]
+    _trust: Trust | None = None
+    _opened: Sequence[Opened] = ()
+
+    def under(self, trust: Trust) -> Sequence[Opened]:
+        """Return what the envelopes came to under this trust file."""
+        if self._trust != trust:
+            self._trust, self._opened = trust, tuple(open_all(self.envelopes, trust))
+        return self._opened
+
+
+@dataclass(slots=True)
+class _Desk:
+    """Where statements are judged: the log so far, and what becomes of it."""
+
+    folding: Folding
+    trust: Trust
+    place: Workspace
+    opened: Iterator[Opened]
+    drafts: list[Draft] = field(default_factory=list)
+
+    def record(self, admission: Admission) -> int | None:
+        """Take in an answer that is about to be recorded, and return the number it will have; None for a duplicate."""
+        record = admission_record(admission)
+        if record is None:
+            return None
+        draft, index, now = self.place.draft(*record), self.folding.size, self.place.now()
+        self.drafts.append(draft)
+        event = Event(index, now, draft.kind, draft.actor, draft.body)
+        self.folding.take(event, admission.entry(index, now))
+        return index
+
+    def record_unread(self, sent: Sent, codes: Counter[str]) -> None:
+        """Take in how many envelopes of a file could not be read."""
+        body = {"file_sha256": sent.sha256, "count": codes.total(), "codes": dict(sorted(codes.items()))}
+        self.drafts.append(self.place.draft(UNREAD, body))
+        ahead(self.folding, self.place, self.drafts[-1])
+
+
+def _file_answers(sent: Sent, desk: _Desk) -> Iterator[Answer]:
     codes: Counter[str] = Counter()
-    for line, data in sent.envelopes:
-        answer = _answer(data, folding, trust, place, drafts)
+    for line, _ in sent.envelopes:
+        answer = _answer(next(desk.opened), desk)
         said = tuple(replace(problem, where=sent.name, line=line) for problem in answer.problems)
         if answer.admission is None:
             codes[said[0].code] += 1
         yield replace(answer, file=sent.name, line=line, problems=said)
     if codes:
-        body = {"file_sha256": sent.sha256, "count": codes.total(), "codes": dict(sorted(codes.items()))}
-        drafts.append(place.draft(UNREAD, body))
-        ahead(folding, place, drafts[-1])
+        desk.record_unread(sent, codes)
 
 
-def _answer(data: bytes, folding: Folding, trust: Trust, place: Workspace, drafts: list[Draft]) -> Answer:
-    try:
-        statement = open_statement(data, trust)
-    except EnvelopeError as error:
-        found = error.problems or (PROBLEMS["MS-EXC-002"].at("envelope"),)
-        return Answer("", None, None, found, is_untrusted=isinstance(error, SignatureError))
-    admission = admit(folding.streams, statement, trust, place.now())
-    record, index = admission_record(admission), None
-    if record is not None:
-        drafts.append(place.draft(*record))
-        index = ahead(folding, place, drafts[-1])
-    problem = admission.problem(statement.issuer)
-    key = (statement.issuer, statement.event.referral_id or "")
-    number = folding.numbers.get(key, "")
+def _answer(found: Opened, desk: _Desk) -> Answer:
+    if isinstance(found, EnvelopeError):
+        problems = found.problems or (PROBLEMS["MS-EXC-002"].at("envelope"),)
+        return Answer("", None, None, problems, is_untrusted=isinstance(found, SignatureError))
+    admission = admit(desk.folding.streams, found, desk.trust, desk.place.now())
+    index = desk.record(admission)
+    problem = admission.problem(found.issuer)
+    number = desk.folding.numbers.get((found.issuer, found.event.referral_id or ""), "")
     return Answer("", None, admission, (problem,) if problem is not None else (), number, index)

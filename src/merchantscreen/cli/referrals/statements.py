@@ -7,7 +7,6 @@ telephone or letter: two officers stand behind it. A dispute only marks, so one 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -22,9 +21,7 @@ from merchantscreen.cli.referrals.common import (
     folded,
     referral_of,
     require_new,
-    revisit_facts,
-    revisit_lines,
-    runs_to_revisit,
+    to_revisit,
     write_output,
 )
 from merchantscreen.cli.referrals.intake import recorded_facts, recorded_lines
@@ -78,14 +75,15 @@ def retract(
         line = canonical(as_fields(event)) + b"\n"
         listed = Listed(hashlib.sha256(line).hexdigest(), (event,))
         if out is not None:
-            write_output(out, line)
+            write_output(out, [line])
             show_lines([f"Written: {out.name}, sha256 {listed.sha256}. Nothing is recorded yet."])
             return
         recorded = record_list(place, listed, Signers(officers, keys, None), current_trust(folding))
+        revisit = to_revisit(place, recorded.history, recorded.taken_back)
     if as_json:
-        show_json(recorded_facts(listed, recorded))
+        show_json(recorded_facts(listed, recorded, revisit))
     else:
-        show_lines(recorded_lines(listed, recorded))
+        show_lines(recorded_lines(listed, recorded, revisit))
 
 
 def dispute(
@@ -103,11 +101,11 @@ def dispute(
     with opened(workspace, as_name) as place:
         place.allow("referral.dispute")
         key, history = decided(place, lambda folding: _disputed(place, folding, number, reason_code))
-    revisit = runs_to_revisit(history, [key])
+        revisit = to_revisit(place, history, [key])
     if as_json:
-        show_json({"number": number, "state": "disputed", "revisit": revisit_facts(revisit, history)})
+        show_json({"number": number, "state": "disputed", **revisit.facts()})
     else:
-        show_lines(_told(number, history, key))
+        show_lines([f"{number} is marked as disputed. Nothing was removed.", *revisit.lines()])
 
 
 def _disputed(place: Workspace, folding: Folding, number: str, code: str) -> tuple[list[Draft], tuple[Key, History]]:
@@ -118,11 +116,6 @@ def _disputed(place: Workspace, folding: Folding, number: str, code: str) -> tup
     for draft in drafts:
         ahead(folding, place, draft)
     return drafts, (referral_of(history, number), folding.history())
-
-
-def _told(number: str, history: History, key: Key) -> Iterator[str]:
-    yield f"{number} is marked as disputed. Nothing was removed."
-    yield from revisit_lines(runs_to_revisit(history, [key]), history)
 
 
 def _event(history: History, number: str, kind: ReferralEventKind, code: str, now: datetime) -> ReferralEvent:

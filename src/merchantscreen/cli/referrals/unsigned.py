@@ -16,6 +16,7 @@ from typing import Any, Final
 from merchantscreen.cli.referrals.common import ahead, decided, read_file
 from merchantscreen.errors import InputError, Problem
 from merchantscreen.eventlog.records import Draft, canonical
+from merchantscreen.referrals.bulk import without_collector
 from merchantscreen.referrals.history import Folding, History, Key
 from merchantscreen.referrals.importers import MAX_BYTES, Imported, Options, import_referrals, load_mapping
 from merchantscreen.referrals.importers.problems import PROBLEMS
@@ -109,7 +110,8 @@ def take_in(place: Workspace, paths: Sequence[Path], order: Order) -> Taken:
         numbers = tuple(list(folding.numbers.values())[before:])
         return drafts, Taken(tuple(files), numbers, folding.history())
 
-    return decided(place, decide)
+    with without_collector():
+        return decided(place, decide)
 
 
 def _options(order: Order) -> Options:

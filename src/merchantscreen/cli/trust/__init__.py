@@ -16,6 +16,7 @@ import typer
 
 from merchantscreen.cli.trust.accept import accept
 from merchantscreen.cli.trust.add import add
+from merchantscreen.cli.trust.remove import remove
 from merchantscreen.cli.trust.revoke import revoke
 from merchantscreen.cli.trust.rotate import rotate
 from merchantscreen.cli.trust.show import show
@@ -31,6 +32,7 @@ trust_app: Final = typer.Typer(
 
 trust_app.command("show")(show)
 trust_app.command("add")(add)
+trust_app.command("remove")(remove)
 trust_app.command("rotate")(rotate)
 trust_app.command("revoke")(revoke)
 trust_app.command("sign")(sign)

@@ -3,24 +3,29 @@
 Rules kept here:
 * enough officers of the version before and of the new one have signed, and nobody else;
 * the version and what a revocation takes away are recorded together or not at all;
-* a revocation lists exactly the statements that lost a signature, and the runs that had used their referrals.
+* a revocation lists exactly the statements that lost a signature, the runs that had used their referrals, and
+  the decisions that rest on those that no longer count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Final
 
 import typer
 
+from merchantscreen.cli.referrals.common import Revisit, to_revisit
 from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.trust.proposals import CHANGE, Proposal, read_proposal, refused, sound_history
-from merchantscreen.cli.trust.telling import SHORT, differences, show_safely
+from merchantscreen.cli.trust.proposals import CHANGE, Proposal, ground_of, read_proposal, refused, sound_history
+from merchantscreen.cli.trust.telling import SHORT, differences, show_safely, signing_words
 from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.errors import InputError
 from merchantscreen.eventlog.records import Draft
 from merchantscreen.outputs.text import counted
 from merchantscreen.referrals import trustchain
+from merchantscreen.referrals.exchange_problems import PROBLEMS, TrustError
 from merchantscreen.referrals.history import History, Lost, Run, runs_touched
 from merchantscreen.referrals.logged import revocation_bodies, trust_body
 from merchantscreen.referrals.trust import KeyGrant, Trust
@@ -37,10 +42,13 @@ _Pinned = Annotated[
     ),
 ]
 
+_TOO_FEW: Final = frozenset({"MS-EXC-010", "MS-EXC-042", "MS-EXC-043"})
+"""Refusals for too few signatures; without any the envelope itself is refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """What accepting a version has come to; `lost` and `runs` are what its revocations touched."""
+    """What accepting a version has come to; `lost`, `runs` and `revisit` are what its revocations touched."""
 
     before: TrustState | None
     after: TrustState
@@ -48,6 +56,7 @@ class _Taken:
     revoked: tuple[KeyGrant, ...] = ()
     lost: tuple[Lost, ...] = ()
     runs: tuple[tuple[Run, tuple[Lost, ...]], ...] = ()
+    revisit: Revisit | None = None
 
 
 def accept(
@@ -65,7 +74,7 @@ def accept(
     """
     with opened(workspace, as_name) as place:
         place.allow(CHANGE)
-        data = read_proposal(proposal, place)
+        data = read_proposal(proposal, ground_of(place))
         taken = _take(place, data, pinned.lower() if pinned is not None else None)
     if as_json:
         show_json(_facts(taken))
@@ -76,7 +85,7 @@ def accept(
 def _take(place: Workspace, data: bytes, pinned: str | None) -> _Taken:
     history = sound_history(place)
     before = history.trust
-    after = trustchain.accept(before, [data], place.now(), pinned=pinned)
+    after = _accepted(before, data, place.now(), pinned)
     if pinned is not None and pinned != after.digest:
         raise refused("MS-EXC-049")
     if before is not None and after.digest == before.digest:
@@ -86,7 +95,26 @@ def _take(place: Workspace, data: bytes, pinned: str | None) -> _Taken:
     place.record_all(drafts, expected_size=history.size)
     now = place.history()
     lost = tuple(one for one in now.lost if one.log_index >= history.size)
-    return _Taken(before, after, True, revoked, lost, tuple(_runs(now, lost)))
+    gone = [(one.issuer, one.referral_id) for one in lost if one.referral_id is not None and one.is_removed]
+    return _Taken(before, after, True, revoked, lost, tuple(_runs(now, lost)), to_revisit(place, now, gone))
+
+
+def _accepted(before: TrustState | None, data: bytes, at: datetime, pinned: str | None) -> TrustState:
+    """Accept, or say of too few signatures whose they are and whose are missing, of the old officers and of the new."""
+    try:
+        return trustchain.accept(before, [data], at, pinned=pinned)
+    except InputError as error:
+        if not _TOO_FEW & {problem.code for problem in error.problems}:
+            raise
+        gathered = trustchain.gathered(before, data)
+        found = tuple(
+            PROBLEMS[code].at("trust file", found=f"{PROBLEMS[code].title} ({signing_words(signing)})")
+            for code, signing in (("MS-EXC-042", gathered.old), ("MS-EXC-043", gathered.new))
+            if signing.lacking
+        )
+        if not found:
+            raise
+        raise TrustError("Too few signatures.", found) from error
 
 
 def _newly_revoked(old: Trust, new: Trust) -> tuple[KeyGrant, ...]:
@@ -143,7 +171,7 @@ def _facts(taken: _Taken) -> dict[str, Any]:
             {"run_id": run.run_id, "as_of": run.as_of, "referrals": [one.number for one in ones]}
             for run, ones in taken.runs
         ],
-        "dispositions": [],
+        "dispositions": taken.revisit.facts()["dispositions"] if taken.revisit is not None else [],
     }  # fmt: skip
 
 
@@ -180,4 +208,7 @@ def _told_of_revocation(taken: _Taken) -> Iterator[str]:
     yield f"{counted(len(taken.runs), 'run')} used these referrals and should be looked at again:"
     for run, ones in taken.runs:
         yield f"  {run.run_id}  as of {run.as_of}  {', '.join(one.number for one in ones)}"
-    yield "Dispositions: none are kept yet."
+    if taken.revisit is None or not taken.revisit.cases:
+        yield "No decision rests on them."
+    else:
+        yield from taken.revisit.decision_lines()

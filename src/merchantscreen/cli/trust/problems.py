@@ -33,12 +33,29 @@ KEY_UNCLEAR: Final = ProblemKind(
 )  # fmt: skip
 OFFICERS_KEY: Final = ProblemKind(
     "MS-TRU-007", "the key of an officer", "a key of an organisation",
-    "Replace an officer's key with trust rotate; what officers signed together stays.",
+    "Replace it with trust rotate, or take the officer out with trust remove --officer; what they signed stays.",
 )  # fmt: skip
 REASON_MALFORMED: Final = ProblemKind(
     "MS-TRU-008", "a reason that is no code", "letters, digits, . _ and -, up to 64, such as key-stolen",
     "Write a short code; it is recorded and stays.",
 )  # fmt: skip
+NO_REMOVAL: Final = ProblemKind(
+    "MS-TRU-009", "nothing to remove", "--officer, --key, --organisation or --unprotect", "Say what is to go."
+)
+NO_OFFICER: Final = ProblemKind(
+    "MS-TRU-010", "an officer that the trust file does not name", "a name as trust show has it",
+    "Copy the whole name from trust show.",
+)  # fmt: skip
+TOO_FEW_OFFICERS: Final = ProblemKind(
+    "MS-TRU-011", "fewer officers than have to sign", "two officers at least, and as many as have to sign",
+    "Add another officer first with trust add --officer, or let fewer sign with --officers-needed, two at least.",
+)  # fmt: skip
+NOT_PROTECTED: Final = ProblemKind(
+    "MS-TRU-012", "a host that is not protected", "a protected host of trust show", "Copy it from trust show --json."
+)
+TWO_GROUNDS: Final = ProblemKind(
+    "MS-TRU-013", "--current together with --first-of", "one of them", "A first version follows none: leave one out."
+)
 
 PROBLEMS: Final[dict[str, ProblemKind]] = {
     value.code: value for value in list(globals().values()) if isinstance(value, ProblemKind)

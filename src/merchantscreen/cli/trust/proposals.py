@@ -3,7 +3,9 @@
 Rules kept here:
 * the chain is that of a log that reads without a problem; otherwise nothing is changed or shown;
 * a proposal for another network is refused before anybody signs it;
-* a new version never claims to be older than the one before it.
+* a new version never claims to be older than the one before it;
+* an officer at another machine needs no workspace: the version in force as a file, or the name of the network for a
+  first version, tells as much.
 """
 
 from __future__ import annotations
@@ -47,6 +49,33 @@ Expires = Annotated[
         help="Until when the version may be relied on; as before when absent, or a year where that is over.",
     ),
 ]  # fmt: skip
+
+Current = Annotated[
+    Path | None,
+    typer.Option(
+        "--current", metavar="FILE",
+        help="Without a workspace: the trust file in force, which the proposal has to follow. Compare its sha256.",
+    ),
+]  # fmt: skip
+FirstOf = Annotated[
+    str | None,
+    typer.Option("--first-of", metavar="NETWORK", help="Without a workspace: the network whose first version it is."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a proposal is judged by.
+
+    Attributes:
+        state: The chain it has to follow; None before the first version.
+        audience: The network it has to be for.
+        at: Now.
+    """
+
+    state: TrustState | None
+    audience: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +139,43 @@ def key_id_of(trust: Trust, given: str) -> str:
     return found.pop()
 
 
-def read_proposal(path: Path, place: Workspace) -> bytes:
-    """Read a proposal; TrustError if it is for another network, EnvelopeError if it is none."""
+def ground_of(place: Workspace) -> Ground:
+    """Judge by a workspace."""
+    return Ground(sound_history(place).trust, place.settings.audience, place.now())
+
+
+def ground_elsewhere(current: Path | None, first_of: str | None) -> Ground | None:
+    """Judge without a workspace, by the version in force or by the name of the network; None if neither is given."""
+    if current is not None and first_of is not None:
+        raise UsageError("Two grounds.", (problems.TWO_GROUNDS.at("command line"),))
+    if current is None:
+        return Ground(None, first_of, options.now()) if first_of is not None else None
+    state = trustchain.standing(read_small(current, LARGEST_ENVELOPE).strip())
+    return Ground(state, state.current.audience, options.now())
+
+
+def read_proposal(path: Path, ground: Ground) -> bytes:
+    """Read a proposal.
+
+    Raises:
+        EnvelopeError: It is none.
+        TrustError: It is for another network, or a later version that is to be judged as a first.
+    """
     data = read_small(path, LARGEST_ENVELOPE).strip()
     trust = trustchain.gathered(None, data).trust
-    if trust.audience != place.settings.audience:
+    if trust.audience != ground.audience:
         raise refused("MS-EXC-048", path.name)
+    if ground.state is None and trust.version != 1:
+        raise refused("MS-EXC-045", path.name)
     return data
+
+
+def told_ground(ground: Ground) -> list[str]:
+    """Say by which version a proposal was judged where no workspace vouches for it."""
+    if ground.state is None:
+        return ["Compared with nothing: this is the first version."]
+    held = f"version {ground.state.current.version}, sha256 {ground.state.digest}"
+    return [f"Compared with {held}: ask whether that one is in force."]
 
 
 def publish(

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.trust.proposals import held, read_proposal, sound_history
+from merchantscreen.cli.trust.proposals import (
+    Current,
+    FirstOf,
+    ground_elsewhere,
+    ground_of,
+    held,
+    read_proposal,
+    sound_history,
+)
 from merchantscreen.cli.trust.telling import (
     differences,
     progress_facts,
@@ -30,6 +38,8 @@ _Proposal = Annotated[
 def show(
     proposal: _Proposal = None,
     *,
+    current: Current = None,
+    first_of: FirstOf = None,
     workspace: WorkspaceFolder = None,
     as_name: ActingAs = None,
     as_json: Json = False,
@@ -37,12 +47,17 @@ def show(
     """Show officers, organisations, keys with their validity, thresholds and protected hosts.
 
     Compare the sha256 with the officers over another channel. Exit code 6 before the first version was accepted.
-    With a proposal: what it would change, and whose signatures are missing; look before you sign.
+    With a proposal: what it would change, and whose signatures are missing; look before you sign, on your own machine
+    with --current or --first-of.
     """
+    elsewhere = ground_elsewhere(current, first_of)
+    if elsewhere is not None and proposal is not None:
+        _show_proposal(elsewhere.state, read_proposal(proposal, elsewhere), as_json=as_json)
+        return
     with opened(workspace, as_name) as place:
         place.allow("trust.show")
         history, at = sound_history(place), place.now()
-        data = read_proposal(proposal, place) if proposal is not None else None
+        data = read_proposal(proposal, ground_of(place)) if proposal is not None else None
     if data is not None:
         _show_proposal(history.trust, data, as_json=as_json)
     elif as_json:

@@ -1,7 +1,8 @@
 """`merchantscreen trust sign`: an officer's signature under a proposal.
 
-What is signed is shown: everything that the proposal changes. A proposal that could not follow the version of this
-workspace, is for another network or has expired is not signed.
+What is signed is shown: everything that the proposal changes. A proposal that could not follow the version in force,
+is for another network or has expired is not signed. An officer signs in the workspace, or on a machine of their own
+that has none; then the version in force comes as a file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,17 @@ import typer
 
 from merchantscreen.cli.hotline.files import alone_in, create, read_signing_key, replace
 from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.trust.proposals import CHANGE, Proposal, read_proposal, refused, sound_history
+from merchantscreen.cli.trust.proposals import (
+    CHANGE,
+    Current,
+    FirstOf,
+    Proposal,
+    ground_elsewhere,
+    ground_of,
+    read_proposal,
+    refused,
+    told_ground,
+)
 from merchantscreen.cli.trust.telling import differences, progress_facts, progress_line, show_safely
 from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
 from merchantscreen.referrals import trustchain
@@ -30,6 +41,8 @@ def sign(
     proposal: Proposal,
     *,
     key: _Key,
+    current: Current = None,
+    first_of: FirstOf = None,
     out: _Out = None,
     workspace: WorkspaceFolder = None,
     as_name: ActingAs = None,
@@ -37,19 +50,25 @@ def sign(
 ) -> None:
     """Add an officer's signature to a proposal, and say whose are missing.
 
-    Look at it first with trust show PROPOSAL; needs the role lead.
+    Look at it first with trust show PROPOSAL. On your own machine, without the workspace, say --current FILE, or
+    --first-of NETWORK for a first version; in the workspace it needs the role lead.
     """
     signer = read_signing_key(key)
-    with opened(workspace, as_name) as place:
-        place.allow(CHANGE)
-        state = sound_history(place).trust
-        with alone_in(proposal.parent):
-            data = read_proposal(proposal, place)
-            if trustchain.gathered(state, data).trust.is_expired(place.now()):
-                raise refused("MS-EXC-047", proposal.name)
-            signed = trustchain.sign_proposal(state, data, signer)
-            _write(proposal, out, signed)
-    _tell(state, trustchain.gathered(state, signed), signer, out or proposal, as_json=as_json)
+    ground = ground_elsewhere(current, first_of)
+    told = told_ground(ground) if ground is not None else []
+    if ground is None:
+        with opened(workspace, as_name) as place:
+            place.allow(CHANGE)
+            ground = ground_of(place)
+    with alone_in(proposal.parent):
+        data = read_proposal(proposal, ground)
+        if trustchain.gathered(ground.state, data).trust.is_expired(ground.at):
+            raise refused("MS-EXC-047", proposal.name)
+        signed = trustchain.sign_proposal(ground.state, data, signer)
+        _write(proposal, out, signed)
+    _tell(ground.state, trustchain.gathered(ground.state, signed), signer, out or proposal, as_json=as_json)
+    if not as_json:
+        show_lines(told)
 
 
 def _write(proposal: Path, out: Path | None, signed: bytes) -> None:

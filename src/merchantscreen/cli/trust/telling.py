@@ -9,7 +9,7 @@ from typing import Any, Final
 from merchantscreen.cli.rules.telling import show_lines
 from merchantscreen.outputs.text import defanged
 from merchantscreen.referrals.trust import KeyGrant, Organisation, Trust
-from merchantscreen.referrals.trustchain import Gathered, TrustState
+from merchantscreen.referrals.trustchain import Gathered, Signing, TrustState
 from merchantscreen.referrals.wire import written
 
 SHORT: Final = 16
@@ -147,16 +147,23 @@ def progress_facts(gathered: Gathered) -> dict[str, Any]:
         "version": gathered.trust.version,
         "expires_at": written(gathered.trust.expires_at),
         "is_complete": gathered.is_complete,
-        "signatures": {"current_officers": gathered.old_count, "its_officers": gathered.new_count},
-        "needed": {"current_officers": gathered.old_needed, "its_officers": gathered.new_needed},
+        "signatures": {"current_officers": len(gathered.old.signed), "its_officers": len(gathered.new.signed)},
+        "needed": {"current_officers": gathered.old.needed, "its_officers": gathered.new.needed},
+        "signed": sorted({*gathered.old.signed, *gathered.new.signed}),
         "not_signed": list(gathered.missing),
     }
 
 
 def progress_line(gathered: Gathered) -> str:
     """Tell how far a proposal is."""
-    counts = f"{gathered.new_count} of {gathered.new_needed} signatures of its officers"
-    if gathered.old_needed:
-        counts += f", {gathered.old_count} of {gathered.old_needed} of the current ones"
+    counts = f"{len(gathered.new.signed)} of {gathered.new.needed} signatures of its officers"
+    if gathered.old.needed:
+        counts += f", {len(gathered.old.signed)} of {gathered.old.needed} of the current ones"
     who = f"; not signed: {', '.join(gathered.missing)}" if gathered.missing else ""
     return f"{'Complete' if gathered.is_complete else 'Not complete'}: {counts}{who}."
+
+
+def signing_words(signing: Signing) -> str:
+    """Tell who signed, who did not, and how many more have to."""
+    signed, missing = ", ".join(signing.signed) or "nobody", ", ".join(signing.missing) or "nobody"
+    return f"signed: {signed}; not signed: {missing}; {signing.lacking} more of {signing.needed} needed"

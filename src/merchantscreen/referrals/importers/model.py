@@ -24,8 +24,9 @@ from typing import Any, Final
 from merchantscreen.errors import Problem, UsageError
 from merchantscreen.intake.mapping import RoleMapping
 from merchantscreen.intake.problems import PROBLEMS as INTAKE_PROBLEMS
-from merchantscreen.referrals.events import REFERENCE_PATTERN, Issue, ReferralEvent, read_event
+from merchantscreen.referrals.events import REFERENCE_PATTERN, Issue, ReferralEvent
 from merchantscreen.referrals.importers.problems import PROBLEMS
+from merchantscreen.referrals.plain import read_event
 from merchantscreen.referrals.problems import PROBLEMS as EVENT_PROBLEMS
 from merchantscreen.vocabulary import (
     Classification,
