@@ -19,9 +19,9 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -38,65 +38,21 @@ from merchantscreen.outputs import manifest as m
 from merchantscreen.outputs.csvfile import csv_lines
 from merchantscreen.outputs.files import Written, read_regular, replace_whole, sync_folder, write_new
 from merchantscreen.outputs.jsonlines import json_lines, read_json_lines
-from merchantscreen.outputs.parquet import parquet_bytes
+from merchantscreen.outputs.manifest import written_moment
+from merchantscreen.outputs.parts import FORMATS, MAY_BE_ABSENT, PAGE, PARTS, Bundle, Part
 from merchantscreen.outputs.problems import PROBLEMS
+from merchantscreen.outputs.report import Extent, pieces
 from merchantscreen.policy.locking import approval_of
 from merchantscreen.policy.model import EvidenceModel, Policy
 from merchantscreen.records import SourceFile
 from merchantscreen.screening import ScreenResult
-from merchantscreen.tables import (
-    AccountFacts,
-    AccountLinks,
-    BlindSpots,
-    Breadths,
-    Contributions,
-    Degrees,
-    ExceptionResults,
-    FlaggedDomains,
-    Ledger,
-    LinkDegrees,
-    PolicyFiles,
-    Ranking,
-    Rejects,
-    RuleResults,
-    Skew,
-    conform,
-    empty,
-)
+from merchantscreen.tables import Breadths, CaseHistory, Degrees, LinkDegrees, Rejects, RunChanges, conform, empty
 from merchantscreen.vocabulary import Tier
 
-Writer = Callable[[pl.DataFrame], Iterable[bytes]]
-
-FORMATS: Final[Mapping[str, Writer]] = {"csv": csv_lines, "jsonl": json_lines, "parquet": parquet_bytes}
-"""Every format a table can be written in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One table of a bundle and the formats it comes in."""
-
-    name: str
-    table: type[dy.Schema]
-    formats: tuple[str, ...]
-
-
-PARTS: Final = (
-    Part("ranking", Ranking, ("csv", "jsonl", "parquet")),
-    Part("ledger", Ledger, ("jsonl", "parquet")),
-    Part("contributions", Contributions, ("jsonl", "parquet")),
-    Part("links", AccountLinks, ("jsonl",)),
-    Part("domains", FlaggedDomains, ("jsonl",)),
-    Part("rules", RuleResults, ("jsonl",)),
-    Part("facts", AccountFacts, ("jsonl",)),
-    Part("shadow", RuleResults, ("jsonl",)),
-    Part("exceptions", ExceptionResults, ("jsonl",)),
-    Part("skew", Skew, ("jsonl",)),
-    Part("policy", PolicyFiles, ("jsonl",)),
-    Part("rejects", Rejects, ("csv",)),
-    Part("blind_spots", BlindSpots, ("jsonl",)),
-    Part("sealed", Ranking, ("jsonl",)),
-)
-"""What a bundle holds, in the order of writing. `sealed` is there only when it has rows."""
+__all__ = [
+    "PARTS", "Bundle", "Comparison", "Part", "RunFacts", "compile_manifest", "prepare", "read_bundle", "verify_bundle",
+    "versions", "work_folder", "write_bundle", "write_rejects", "written_moment",
+]  # fmt: skip
 
 FROZEN: Final[Mapping[str, type[dy.Schema]]] = {
     "degrees": Degrees,
@@ -107,7 +63,21 @@ FROZEN: Final[Mapping[str, type[dy.Schema]]] = {
 
 _PACKAGES: Final = ("polars", "narwhals", "dataframely", "networkx", "numpy", "publicsuffixlist", "can_ada", "sqlglot")
 """Packages whose version could change a result."""
+_READ: Final = tuple(part for part in PARTS if "jsonl" in part.formats)
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An earlier run that the new one is compared with.
+
+    Attributes:
+        run: Its name and the digest of its manifest.
+        changes: Gives tables.RunChanges for the new run.
+    """
+
+    run: m.ComparedRun
+    changes: Callable[[Bundle], pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +93,8 @@ class RunFacts:
         pseudonym_key_id: Key of the contact tokens.
         parameters: What the caller chose, without paths.
         log: The log that the register was folded from; None without a workspace.
+        history: tables.CaseHistory as that log stood; None without a workspace.
+        compared: The run to compare with; None where there is none.
     """
 
     run_id: str
@@ -133,27 +105,8 @@ class RunFacts:
     pseudonym_key_id: str
     parameters: Mapping[str, m.Parameter]
     log: m.LogHead | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """A bundle read back: the frames of its tables and its manifest."""
-
-    folder: Path
-    manifest: m.Manifest
-    ranking: pl.DataFrame
-    ledger: pl.DataFrame
-    contributions: pl.DataFrame
-    links: pl.DataFrame
-    domains: pl.DataFrame
-    rules: pl.DataFrame
-    facts: pl.DataFrame
-    shadow: pl.DataFrame
-    exceptions: pl.DataFrame
-    skew: pl.DataFrame
-    policy: pl.DataFrame
-    blind_spots: pl.DataFrame
-    sealed: pl.DataFrame
+    history: pl.DataFrame | None = None
+    compared: Comparison | None = None
 
 
 # --------------------------------------------------------------------------- writing
@@ -211,8 +164,12 @@ def write_bundle(out: Path, facts: RunFacts, result: ScreenResult, rejects: pl.D
     """
     target = prepare(out, facts.run_id)
     with _published_whole(target) as partial:
-        outputs = dict(_write_parts(partial, result, rejects))
-        write_new(partial / m.NAME, [compile_manifest(facts, result, outputs).canonical()])
+        run = _compared(_drafted(partial, facts, result), facts.compared)
+        outputs = dict(_write_parts(partial, run, rejects))
+        stated = run.manifest.model_copy(update={"outputs": outputs})
+        page = write_new(partial / PAGE, pieces(replace(run, manifest=stated), Extent(rejects=rejects)))
+        whole = {**outputs, PAGE: m.OutputFile(size_bytes=page.size_bytes, sha256=page.sha256, rows=None)}
+        write_new(partial / m.NAME, [run.manifest.model_copy(update={"outputs": whole}).canonical()])
     return target
 
 
@@ -251,9 +208,24 @@ def _rename(partial: Path, target: Path) -> None:
         raise
 
 
-def _write_parts(folder: Path, result: ScreenResult, rejects: pl.DataFrame) -> Iterator[tuple[str, m.OutputFile]]:
+def _drafted(folder: Path, facts: RunFacts, result: ScreenResult) -> Bundle:
+    """Put the run together as it will read; its manifest names no file yet, and its `changes` are empty."""
+    history = empty(CaseHistory) if facts.history is None else facts.history
+    own = {"history": history, "changes": empty(RunChanges)}
+    frames = {one.name: conform(own[one.name] if one.name in own else getattr(result, one.name), one.table)
+              for one in _READ}  # fmt: skip
+    return Bundle(folder=folder, manifest=compile_manifest(facts, result, {}), **frames)
+
+
+def _compared(run: Bundle, comparison: Comparison | None) -> Bundle:
+    if comparison is None:
+        return run
+    return replace(run, changes=conform(comparison.changes(run), RunChanges))
+
+
+def _write_parts(folder: Path, run: Bundle, rejects: pl.DataFrame) -> Iterator[tuple[str, m.OutputFile]]:
     for part in PARTS:
-        frame = conform(rejects if part.name == "rejects" else getattr(result, part.name), part.table)
+        frame = conform(rejects, Rejects) if part.name == "rejects" else getattr(run, part.name)
         if part.name == "sealed" and frame.is_empty():
             continue
         for ending in part.formats:
@@ -296,6 +268,7 @@ def compile_manifest(facts: RunFacts, result: ScreenResult, outputs: dict[str, m
         sealed_count=result.sealed.height,
         outputs=outputs,
         log=facts.log,
+        compared_with=facts.compared.run if facts.compared else None,
     )
 
 
@@ -317,11 +290,6 @@ def _policy_facts(policy: Policy, as_of: datetime) -> m.PolicyFacts:
         review_overdue=[name for name, document in policy.documents.items() if document.review_by < day],
         not_yet_effective=[name for name, document in policy.documents.items() if document.effective_from > day],
     )
-
-
-def written_moment(moment: datetime) -> str:
-    """Write a moment in UTC as every output does: `2026-11-01T00:00:00Z`."""
-    return moment.replace(tzinfo=None).isoformat() + "Z"
 
 
 def versions() -> dict[str, str]:
@@ -356,7 +324,7 @@ def read_bundle(run: Path) -> Bundle:
         IntegrityError: a file is missing or differs from the manifest.
     """
     manifest = _read_manifest(run)[0]
-    frames = {part.name: _read_part(run, part, manifest) for part in PARTS if "jsonl" in part.formats}
+    frames = {part.name: _read_part(run, part, manifest) for part in _READ}
     return Bundle(folder=run, manifest=manifest, **frames)
 
 
@@ -392,7 +360,7 @@ def _read_manifest(run: Path) -> tuple[m.Manifest, bytes]:
 def _read_part(run: Path, part: Part, manifest: m.Manifest) -> pl.DataFrame:
     name = f"{part.name}.jsonl"
     if name not in manifest.outputs:
-        if part.name == "sealed":
+        if part.name in MAY_BE_ABSENT:
             return empty(part.table)
         raise InputError("incomplete manifest", (PROBLEMS["MS-RUN-011"].at(m.NAME, found=f"no entry for {name}"),))
     problems = _differences(run, name, manifest.outputs[name])

@@ -22,12 +22,12 @@ from typing import Any, Final
 
 import polars as pl
 
-from merchantscreen.bundle import Bundle, written_moment
-from merchantscreen.outputs.manifest import Manifest
+from merchantscreen.identifiers import KEYED_KINDS
+from merchantscreen.outputs.manifest import Manifest, written_moment
+from merchantscreen.outputs.parts import Bundle
+from merchantscreen.tables import RunChanges, schema_of
 from merchantscreen.vocabulary import BlindSpot, EvidenceFamily, RuleOutcome, Tier
 
-KEYED_KINDS: Final = frozenset({"email", "phone", "address"})
-"""Identifiers that become tokens under the key of the run; all others keep their value from run to run."""
 _TIERS: Final = tuple(tier.value for tier in Tier)
 _CASES: Final = frozenset({Tier.T1.value, Tier.T2.value, Tier.T3.value})
 _ITEM_FIELDS: Final = (
@@ -217,6 +217,24 @@ def difference(old: Bundle, new: Bundle) -> RunDifference:
         blind_spots=tuple(_blind_spots(old.blind_spots, new.blind_spots)),
         tokens_comparable=comparable,
     )
+
+
+def changes(old: Bundle, new: Bundle) -> pl.DataFrame:
+    """Give what became of the accounts and their items as tables.RunChanges, the weightiest account first."""
+    comparable = old.manifest.pseudonym_key_id == new.manifest.pseudonym_key_id
+    rows = [row for one in _accounts(old, new, comparable)[0] for row in _rows(one)]
+    return pl.DataFrame(rows, schema=schema_of(RunChanges), orient="row")
+
+
+def _rows(one: AccountChange) -> Iterator[tuple[str | int | None, ...]]:
+    """Write the account itself, then its items."""
+    was, is_now = one.before, one.after
+    head = one.account_id, one.move.value, was.tier if was else None, is_now.tier if is_now else None
+    nothing = (None, None, None, None)
+    yield *head, *nothing, was.points_nano if was else None, is_now.points_nano if is_now else None
+    for item in one.items:
+        yield (*head, item.family, item.kind, item.counterpart, item.state.value, item.points_before_nano,
+               item.points_after_nano)  # fmt: skip
 
 
 # --------------------------------------------------------------------------- what the runs worked with

@@ -526,6 +526,49 @@ class Ranking(dy.Schema):
     policy_state = _text("Whether the policy it rests on was approved.", nullable=False, check=_one_of(ApprovalState))
 
 
+class CaseHistory(dy.Schema):
+    """One row per decision about a ranked account, oldest first, as the log stood at the run.
+
+    An account whose case holds no decision yet has one row whose columns about a decision are null.
+    The written reason of a decision is personal data that must stay erasable: it is in the log, never here.
+    """
+
+    account_id = _text("Account.", nullable=False)
+    number = _text("Number of the case, `C-000001`.", nullable=False)
+    log_index = _count("Place of the decision in the log.")
+    decided_at = _moment("When it was decided, by the log.")
+    actor = _text("Who decided.")
+    disposition = _text("What was decided.")
+    run_id = _text("Run that was looked at.")
+    tier = _text("Tier the account was in then.")
+    confirmed_by = _text("Second person who confirmed it; null where nobody had to, or nobody has.")
+    state = _text("State of the case against this run; the same in all rows of an account.", nullable=False)
+    new_items = _texts(
+        "Items of the ledger that the latest decision had not seen, as `kind counterpart`; the same in all rows.",
+        nullable=False,
+    )
+
+
+class RunChanges(dy.Schema):
+    """What changed since the run the manifest names in `compared_with`; empty where there is none.
+
+    Per account one row without `family`, about the account itself, whose points are its E; then one row
+    per item of its ledger that appeared, disappeared or changed, whose points are those of the item.
+    Where tokens were made with another key, one row per kind whose counterpart is empty.
+    """
+
+    account_id = _text("Account; it may no longer be ranked.", nullable=False)
+    move = _text("What became of the account: entered, left, moved, or stayed with other evidence.", nullable=False)
+    tier_before = _text("Tier in the run before; null where it was not ranked.")
+    tier_after = _text("Tier in this run; null where it is not ranked.")
+    family = _text("Family of the item; null in the row about the account itself.")
+    kind = _text("Kind of the item.")
+    counterpart = _text("Domain, identifier value or rule id of the item.")
+    state = _text("Appeared, disappeared, changed, or not comparable; null in the row about the account itself.")
+    points_before_nano = _nano("Points before; null where it was not there.")
+    points_after_nano = _nano("Points now; null where it is not there.")
+
+
 class BlindSpots(dy.Schema):
     """One row per thing that could not be tested, and why."""
 

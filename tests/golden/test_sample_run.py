@@ -42,10 +42,19 @@ def run_screen(out: Path, referrals: list[Path], merchants: list[Path], moved: l
     return out / "run"
 
 
-def evidence(run: Path) -> dict[str, str]:
-    """Return the digest of every evidence file; rejects and manifest name their input and so differ."""
-    files = [file for file in sorted(run.iterdir()) if file.name not in {"manifest.json", "rejects.csv"}]
+NAMES_INPUT = {"manifest.json", "rejects.csv", "report.html"}
+"""Files that name what was read, and so differ with its form."""
+
+
+def digests(run: Path, without: set[str]) -> dict[str, str]:
+    """Return the digest of every file of a run but some."""
+    files = [file for file in sorted(run.iterdir()) if file.name not in without]
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def evidence(run: Path) -> dict[str, str]:
+    """Return the digest of every evidence file."""
+    return digests(run, NAMES_INPUT)
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +73,11 @@ def test_the_ranking_of_the_sample_is_pinned_byte_for_byte(sample_run: Path) -> 
 
 
 def test_every_evidence_file_of_the_sample_is_pinned(sample_run: Path) -> None:
-    """The digests of all evidence files are those of sample_data/expected/SHA256SUMS."""
+    """The digests of all evidence files and of the report are those of sample_data/expected/SHA256SUMS."""
     lines = (EXPECTED / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
-    assert {name: digest for digest, name in (line.split("  ") for line in lines)} == evidence(sample_run)
+    assert {name: digest for digest, name in (line.split("  ") for line in lines)} == digests(
+        sample_run, {"manifest.json", "rejects.csv"}
+    )
 
 
 # --------------------------------------------------------------------------- the labels of the simulated network

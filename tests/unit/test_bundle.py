@@ -23,12 +23,14 @@ from merchantscreen.bundle import read_bundle, verify_bundle, write_bundle, writ
 from merchantscreen.errors import CannotCreateError, FileAccessError, InputError, IntegrityError, UsageError
 from merchantscreen.outputs.csvfile import neutralised
 from merchantscreen.outputs.jsonlines import json_lines, read_json_lines
+from merchantscreen.outputs.text import escaped
 from merchantscreen.tables import AccountLinks, Ranking, schema_of
 
 FILES = {
     "ranking.csv", "ranking.jsonl", "ranking.parquet", "ledger.jsonl", "ledger.parquet", "contributions.jsonl",
     "contributions.parquet", "domains.jsonl", "links.jsonl", "rules.jsonl", "rejects.csv", "blind_spots.jsonl",
-    "facts.jsonl", "shadow.jsonl", "exceptions.jsonl", "skew.jsonl", "policy.jsonl", "manifest.json",
+    "facts.jsonl", "shadow.jsonl", "exceptions.jsonl", "skew.jsonl", "policy.jsonl", "history.jsonl", "changes.jsonl",
+    "report.html", "manifest.json",
 }  # fmt: skip
 
 
@@ -194,8 +196,8 @@ def test_every_change_is_named(run: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(FILES - {"manifest.json"}))
 def test_one_changed_byte_is_found(run: Path, name: str) -> None:
-    """A single changed byte in any file of the bundle is found."""
-    data = bytearray((run / name).read_bytes())
+    """A single changed byte in any file of the bundle is found, and a first one in an empty file."""
+    data = bytearray((run / name).read_bytes() or b"x")
     data[len(data) // 2] ^= 1
     (run / name).write_bytes(bytes(data))
     with pytest.raises(IntegrityError):
@@ -296,8 +298,8 @@ def test_a_line_that_is_no_row_is_named(line: bytes) -> None:
      "\u200b=1", "\ufeff=1", "\tx", "\rx", "\nx"],
 )  # fmt: skip
 def test_no_cell_becomes_a_formula(cell: str) -> None:
-    """Whatever a spreadsheet could take for a formula begins with a quote mark."""
-    assert neutralised(cell) == f"'{cell}"
+    """Whatever a spreadsheet could take for a formula begins with a quote mark; what acts unseen is shown."""
+    assert neutralised(cell) == f"'{escaped(cell)}"
 
 
 def test_a_cell_inside_a_list_is_no_formula_either() -> None:
@@ -317,7 +319,7 @@ def test_the_ranking_opens_in_a_spreadsheet(run: Path) -> None:
     rows = list(csv.DictReader(content.decode().splitlines()))
     assert content.count(b"\r\n") == small_run.RANKING.height + 1
     assert [row["account_id"] for row in rows] == small_run.RANKING["account_id"].to_list()
-    assert rows[1]["dba_name"] == "'=HYPERLINK(1)\x1b[2J"
+    assert rows[1]["dba_name"] == r"'=HYPERLINK(1)\x1b[2J"
     assert (rows[0]["score"], rows[0]["points_nano"], rows[0]["mcc"]) == ("95.0", "2995732274", "5732")
     assert rows[2]["mcc"] == ""
 

@@ -23,7 +23,22 @@ from merchantscreen.tables import BlindSpots
 
 def _bundle(folder: Path, name: str, result: ScreenResult = small_run.RESULT, facts: RunFacts | None = None) -> Bundle:
     stated = replace(facts or small_run.facts(), run_id=name)
-    return read_bundle(write_bundle(folder, stated, result, small_run.REJECTS))
+    return read_bundle(write_bundle(folder, stated, _adding_up(result), small_run.REJECTS))
+
+
+def _adding_up(result: ScreenResult) -> ScreenResult:
+    """Give the first item of each account what is missing to its points: no run is written that does not add up."""
+    final = pl.col("round") == pl.col("round").max()
+    points = result.ranking.select(subject="account_id", goal="points_nano")
+    stated = result.ledger.with_row_index("at").filter(final).join(points, on="subject")
+    missing = stated.group_by("subject").agg(
+        pl.col("at").min(), gap=pl.col("goal").first() - pl.col("share_nano").sum()
+    )
+    shares = result.ledger.with_row_index("at").join(
+        missing.select("at", "gap"), on="at", how="left", maintain_order="left"
+    )
+    whole = shares.with_columns(share_nano=pl.col("share_nano") + pl.col("gap").fill_null(0)).drop("at", "gap")
+    return replace(result, ledger=whole)
 
 
 def _compared(folder: Path, facts: RunFacts | None = None, **changed: pl.DataFrame) -> RunDifference:

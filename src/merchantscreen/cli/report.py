@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,14 +18,19 @@ import polars as pl
 import typer
 from rich.text import Text
 
-from merchantscreen.bundle import read_bundle, verify_bundle
+from merchantscreen.bundle import Bundle, read_bundle, verify_bundle, written_moment
+from merchantscreen.cases.frames import history_frame
+from merchantscreen.cases.items import RunFrames, view_of
 from merchantscreen.cli.terminal import output
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import CannotCreateError, FileAccessError, UsageError
 from merchantscreen.outputs.files import read_regular, replace_whole
 from merchantscreen.outputs.policyview import banner
 from merchantscreen.outputs.problems import PROBLEMS
-from merchantscreen.outputs.report import WATCH_CASES, render
+from merchantscreen.outputs.report import WATCH_CASES, Extent, Limits, pieces
 from merchantscreen.outputs.text import visible
+from merchantscreen.workspace import cases
+from merchantscreen.workspace.settings import find_folder
 
 _MARK: Final = b'<meta name="generator" content="merchantscreen report">'
 _MARK_WITHIN: Final = 4_096
@@ -40,21 +46,41 @@ def report(
     top: Annotated[
         int, typer.Option("--top", min=0, metavar="N", help="Accounts on watch that get a section too.")
     ] = WATCH_CASES,
+    workspace: WorkspaceFolder = None,
+    as_name: ActingAs = None,
 ) -> None:
-    """Write the report of a run as one page.
+    """Write a fresh report of a run as one page.
 
-    Opens in any browser without a network. The run folder stays as it is; an older report is replaced.
+    Opens in any browser without a network. The run folder, which holds the report of the day it was made, stays as
+    it is; an older page beside it is replaced. In a workspace that recorded the run: with the decisions of today.
     """
     verify_bundle(run)
-    bundle = read_bundle(run)
+    bundle, known_at = _today(read_bundle(run), workspace, as_name)
     target = run.resolve().parent / f"{run.resolve().name}.report.html" if out is None else out
     _refuse(target, run)
-    page = render(bundle, watch_cases=top, rejects=_rejects(run)).encode()
+    shown = Extent(Limits(watch_cases=top), _rejects(run), known_at)
+    page = b"".join(pieces(bundle, shown))
     _write(target, page)
     console = output()
     for line in banner(bundle.manifest):
         console.print(line, soft_wrap=True)
     console.print(Text(f"{visible(str(target), 4096)}: {len(page):,} bytes"), soft_wrap=True)
+
+
+def _today(bundle: Bundle, folder: Path | None, as_name: str | None) -> tuple[Bundle, str | None]:
+    """Put the decisions of today into a run that the workspace recorded; any other run stays as it is."""
+    if find_folder(folder, Path.cwd()) is None:
+        return bundle, None
+    stated = bundle.manifest
+    with opened(folder, as_name) as place:
+        known = cases.read_cases(place)
+        if stated.sha256 not in {run.manifest_sha256 for run in known.history.runs}:
+            return bundle, None
+        place.allow("case.list")
+        frames = RunFrames(bundle.ranking, bundle.ledger, stated.model["account_rounds"])
+        view = view_of(stated.run_id, stated.sha256, stated.pseudonym_key_id, frames, known.standing)
+        history = history_frame(known.cases, view, known.withdrawn)
+        return replace(bundle, history=history), written_moment(place.now().replace(microsecond=0))
 
 
 def _rejects(run: Path) -> pl.DataFrame:

@@ -13,16 +13,20 @@ import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import polars as pl
 import typer
 from rich.text import Text
 
 from merchantscreen import bundle
+from merchantscreen.cases.items import RunFrames
 from merchantscreen.cli import options
+from merchantscreen.cli.comparing import comparison_again
 from merchantscreen.cli.inputs import InputFiles, MappingFile, Merchants, Transactions, read_inputs
 from merchantscreen.cli.progress import shown_progress
 from merchantscreen.cli.rules.telling import show_json
@@ -41,14 +45,19 @@ from merchantscreen.referrals.events import ReferralEvent
 from merchantscreen.referrals.flagging import flag
 from merchantscreen.referrals.history import History, register_of
 from merchantscreen.referrals.register import Register, fold
-from merchantscreen.screening import screen
+from merchantscreen.screening import ScreenResult, screen
+from merchantscreen.workspace import cases
 from merchantscreen.workspace.runs import source_of
-from merchantscreen.workspace.session import head_of
+from merchantscreen.workspace.session import Workspace, head_of
 
 _Run = Annotated[Path, typer.Argument(help="Folder of a run, such as runs/20261101T000000Z.")]
 _Referrals = Annotated[
     list[Path],
     typer.Option("--referrals", metavar="FILE...", help="The referral files of the run; none if it was a workspace's."),
+]
+_Since = Annotated[
+    Path | None,
+    typer.Option("--since", metavar="RUN", help="The run it was compared with, if that is not beside it."),
 ]
 _Key = Annotated[
     Path | None,
@@ -64,6 +73,7 @@ def reproduce(
     referrals: _Referrals = [],  # noqa: B006 - typer's form of an option without a value
     mapping: MappingFile = None,
     pseudonym_key_file: _Key = None,
+    since: _Since = None,
     workspace: WorkspaceFolder = None,
     as_name: ActingAs = None,
     as_json: Json = False,
@@ -74,50 +84,80 @@ def reproduce(
     Exit code 5 where anything differs, with the first differing line of each file.
     """
     manifest = bundle.verify_bundle(run)
-    history, key = _from_log(manifest, workspace, as_name)
-    key_file = pseudonym_key_file or key
-    files = InputFiles(tuple(referrals), tuple(merchants), tuple(transactions), mapping, key_file)
-    with shown_progress() as progress, tempfile.TemporaryDirectory(prefix="merchantscreen-") as place:
-        again = _again(run, manifest, files, history, Path(place), progress)
+    compared, is_compared = comparison_again(run, manifest, since)
+    with _from_log(manifest, workspace, as_name) as log, shown_progress() as progress, _private() as place:
+        key_file = pseudonym_key_file or log.key_file
+        files = InputFiles(tuple(referrals), tuple(merchants), tuple(transactions), mapping, key_file)
+        again = _again(_First(run, manifest, log, compared), files, place, progress)
         differing = tuple(_differences(run, again, manifest))
     if differing:
         raise NotReproducibleError("the run cannot be made again byte for byte", (*differing, *_versions(manifest)))
     if as_json:
-        show_json({"run_id": manifest.run_id, "reproduced": True, "files": len(manifest.outputs)})
+        counts = {"files": len(manifest.outputs), "changes_compared": is_compared}
+        show_json({"run_id": manifest.run_id, "reproduced": True} | counts)
         return
     for line in banner(manifest):
         output().print(line, soft_wrap=True)
     said = f"{visible(manifest.run_id)}: made again, {counted(len(manifest.outputs), 'file')} equal byte for byte"
     output().print(Text(said), soft_wrap=True)
+    if not is_compared:
+        told = "The run it was compared with is not beside it: changes.jsonl was taken over, not made again (--since)"
+        output().print(Text(told), soft_wrap=True)
 
 
 # --------------------------------------------------------------------------- the second run
 
 
-def _from_log(manifest: m.Manifest, folder: Path | None, as_name: str | None) -> tuple[History | None, Path | None]:
-    """Fold the log as it stood at the run, and name the workspace's key; nothing for a run from files.
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """What the workspace of a run says; nothing for a run from files."""
+
+    place: Workspace | None = None
+    history: History | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """The run to be made again, with what it rests on beside its input files."""
+
+    run: Path
+    manifest: m.Manifest
+    log: _Log
+    compared: bundle.Comparison | None
+
+
+@contextmanager
+def _private() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="merchantscreen-") as name:
+        yield Path(name)
+
+
+@contextmanager
+def _from_log(manifest: m.Manifest, folder: Path | None, as_name: str | None) -> Iterator[_Log]:
+    """Fold the log as it stood at the run, and name the workspace's key.
 
     Raises:
         IntegrityError: The log of this workspace never was the one that the run names.
     """
     if manifest.log is None:
-        return None, None
+        yield _Log()
+        return
     with opened(folder, as_name) as place:
         place.allow("screen")
         then = place.log.consistency(manifest.log.size).old if manifest.log.size <= place.log.size else None
         if then is None or head_of(then) != manifest.log:
             raise IntegrityError("another log", (PROBLEMS["MS-RUN-052"].at(m.NAME, column="log"),))
         key = place.settings.pseudonym_key
-        return place.history(manifest.log.size), place.path(key) if key else None
+        yield _Log(place, place.history(manifest.log.size), place.path(key) if key else None)
 
 
-def _again(
-    run: Path, manifest: m.Manifest, files: InputFiles, history: History | None, place: Path, progress: Progress
-) -> Path:
+def _again(first: _First, files: InputFiles, place: Path, progress: Progress) -> Path:
     """Read the inputs, hold them against the manifest, screen and write."""
+    manifest, history = first.manifest, first.log.history
     as_of = datetime.fromisoformat(manifest.as_of.removesuffix("Z"))
     with bundle.work_folder(place) as work:
-        policy, read = read_inputs(files, work, progress, lambda: _policy(run, manifest))
+        policy, read = read_inputs(files, work, progress, lambda: _policy(first.run, manifest))
         sources = read.sources if history is None else (source_of(history), *read.intake.sources)
         _require_same(manifest, sources, read.intake.pseudonym_key_id)
         register = _register(read.referrals.events, history, as_of)
@@ -125,8 +165,18 @@ def _again(
     facts = bundle.RunFacts(
         run_id=manifest.run_id, as_of=as_of, created_at=options.now(), sources=sources, policy=policy,
         pseudonym_key_id=read.intake.pseudonym_key_id, parameters=manifest.parameters, log=manifest.log,
+        history=_decisions(first, register, result), compared=first.compared,
     )  # fmt: skip
     return bundle.write_bundle(place, facts, result, read.rejects)
+
+
+def _decisions(first: _First, register: Register, result: ScreenResult) -> pl.DataFrame | None:
+    """Say what was decided before the run, out of the log as it stood then."""
+    manifest, place = first.manifest, first.log.place
+    if place is None or manifest.log is None:
+        return None
+    frames = RunFrames(result.ranking, result.ledger, manifest.model["account_rounds"])
+    return cases.history_of(place, manifest.log.size, register, frames, manifest.pseudonym_key_id)
 
 
 def _policy(run: Path, manifest: m.Manifest) -> Policy:

@@ -15,7 +15,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -25,7 +25,18 @@ import polars as pl
 import typer
 
 from merchantscreen import bundle
+from merchantscreen.cases.items import RunFrames
 from merchantscreen.cli import options, rejects
+from merchantscreen.cli.comparing import comparison_with, comparison_with_latest
+from merchantscreen.cli.engines import (
+    EngineName,
+    EngineOption,
+    EngineOrder,
+    SparkMaster,
+    SparkRemote,
+    SparkShared,
+    running,
+)
 from merchantscreen.cli.failures import publishing, report
 from merchantscreen.cli.inputs import (
     AsOf,
@@ -39,7 +50,6 @@ from merchantscreen.cli.inputs import (
 from merchantscreen.cli.progress import shown_progress
 from merchantscreen.cli.terminal import output
 from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
-from merchantscreen.engines.polars import PolarsEngine
 from merchantscreen.errors import EXIT_FAIL_ON, IntegrityError, PolicyError, Problem, StaleError, UsageError
 from merchantscreen.outputs import manifest as m
 from merchantscreen.outputs.console import TOP_ROWS, Shown, show_run
@@ -57,8 +67,8 @@ from merchantscreen.referrals.register import Register, fold
 from merchantscreen.screening import ScreenResult
 from merchantscreen.screening import screen as screen_accounts
 from merchantscreen.vocabulary import Tier
+from merchantscreen.workspace import cases, runs
 from merchantscreen.workspace import problems as workspace_problems
-from merchantscreen.workspace import runs
 from merchantscreen.workspace.session import Workspace
 from merchantscreen.workspace.settings import find_folder
 
@@ -119,6 +129,13 @@ _RequireFresh = Annotated[
     bool,
     typer.Option("--require-fresh", help="In a workspace: refuse to screen while a hotline is silent for too long."),
 ]
+_Since = Annotated[
+    Path | None,
+    typer.Option(
+        "--since", metavar="RUN",
+        help="An earlier run to compare with; in a workspace the one recorded last when absent.",
+    ),
+]  # fmt: skip
 _Top = Annotated[
     int, typer.Option("--top", min=1, metavar="N", help="Accounts shown on the screen; all are in the files.")
 ]
@@ -142,7 +159,9 @@ class Order:
     fail_on: CaseTier | None
     require_approved: bool
     require_fresh: bool = False
+    since: Path | None = None
     workspace: Workspace | None = None
+    engine: EngineOrder = field(default_factory=EngineOrder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +200,11 @@ def screen(
     pseudonym_key_file: _KeyFile = None,
     require_approved: _RequireApproved = False,
     require_fresh: _RequireFresh = False,
+    since: _Since = None,
+    engine: EngineOption = EngineName.POLARS,
+    spark_master: SparkMaster = None,
+    spark_remote: SparkRemote = None,
+    spark_shared_out: SparkShared = False,
     top: _Top = TOP_ROWS,
     as_json: _Json = False,
     workspace: WorkspaceFolder = None,
@@ -196,7 +220,8 @@ def screen(
     order = Order(
         tuple(referrals), tuple(merchants), tuple(transactions), rules, mapping, pseudonym_key_file, moment,
         out or Path("runs"), options.run_id_of(moment) if run_id is None else run_id, max_rejects, fail_on,
-        require_approved, require_fresh,
+        require_approved, require_fresh, since,
+        engine=EngineOrder(engine, spark_master, spark_remote, spark_shared_out),
     )  # fmt: skip
     with _in_workspace(order, workspace, as_name, is_out_given=out is not None) as placed:
         json_errors = bool(context.find_root().params.get("json_errors"))
@@ -247,11 +272,13 @@ def run(order: Order, progress: Progress) -> _Done:
         inputs = _read(order, work, progress)
         _refuse_too_many_rejects(order, inputs)
         flagged = flag(inputs.register, inputs.policy, order.as_of)
-        engine = PolarsEngine(work)
-        result = screen_accounts(inputs.intake, flagged, inputs.policy, engine, order.as_of, progress)
+        rows = sum(source.rows_accepted for source in inputs.intake.sources if source.role == "transactions")
+        with running(order.engine, work, rows) as engine:
+            result = screen_accounts(inputs.intake, flagged, inputs.policy, engine, order.as_of, progress)
     progress.stage("writing the bundle")
+    facts = _facts(order, inputs, result)
     _record_start(order, inputs)
-    folder = bundle.write_bundle(order.out, _facts(order, inputs), result, inputs.rejects)
+    folder = bundle.write_bundle(order.out, facts, result, inputs.rejects)
     _record_run(order, inputs, result, folder)
     return _Done(folder, result, inputs.rejects, (*inputs.notices, *inputs.intake.notices))
 
@@ -328,17 +355,39 @@ def _record_start(order: Order, inputs: _Inputs) -> None:
 
 
 def _record_run(order: Order, inputs: _Inputs, result: ScreenResult, folder: Path) -> None:
-    """Record what the run came to: its manifest, and counts per referral."""
-    if order.workspace is None or inputs.log is None:
+    """Record what the run came to: its manifest, counts per referral, and the accounts that are cases in it."""
+    place = order.workspace
+    if place is None or inputs.log is None:
         return
-    digest = hashlib.sha256((folder / m.NAME).read_bytes()).hexdigest()
+    content = (folder / m.NAME).read_bytes()
+    manifest, digest = m.parse_manifest(content), hashlib.sha256(content).hexdigest()
     used = runs.referrals_used(inputs.register, result.ranking)
-    moment = bundle.written_moment(order.as_of)
-    bodies = runs.recorded_bodies(order.run_id, moment, inputs.log, digest, used)
-    order.workspace.record_all([order.workspace.draft(runs.RECORDED, body) for body in bodies])
+    bodies = runs.recorded_bodies(order.run_id, manifest.as_of, inputs.log, digest, used)
+    frames = RunFrames(result.ranking, result.ledger, manifest.model["account_rounds"])
+    recorded = [place.draft(runs.RECORDED, body) for body in bodies]
+    place.record_all([*recorded, *cases.listing_drafts(place, manifest, frames)])
 
 
-def _facts(order: Order, inputs: _Inputs) -> bundle.RunFacts:
+def _history(order: Order, inputs: _Inputs, result: ScreenResult) -> pl.DataFrame | None:
+    """Say what was decided about the accounts before; nothing without a workspace."""
+    if order.workspace is None or inputs.log is None:
+        return None
+    frames = RunFrames(result.ranking, result.ledger, inputs.policy.evidence.account_rounds)
+    key = inputs.intake.pseudonym_key_id
+    return cases.history_of(order.workspace, inputs.log.size, inputs.register, frames, key)
+
+
+def _comparison(order: Order, inputs: _Inputs) -> bundle.Comparison | None:
+    """Find the earlier run: the one that was named, or the latest of the workspace that is there."""
+    if order.since is not None:
+        return comparison_with(order.since)
+    place = order.workspace
+    if place is None or inputs.log is None:
+        return None
+    return comparison_with_latest(place.history(inputs.log.size).runs, place.path(place.settings.runs))
+
+
+def _facts(order: Order, inputs: _Inputs, result: ScreenResult) -> bundle.RunFacts:
     return bundle.RunFacts(
         run_id=order.run_id,
         as_of=order.as_of,
@@ -355,6 +404,8 @@ def _facts(order: Order, inputs: _Inputs) -> bundle.RunFacts:
             "pseudonym_key_given": order.key_file is not None,
         },
         log=inputs.log,
+        history=_history(order, inputs, result),
+        compared=_comparison(order, inputs),
     )
 
 

@@ -5,13 +5,15 @@ Rules kept here:
 * `read = accepted + rejected` for every input and every role, or there is no manifest;
 * `created_at` is the only value that differs between identical runs on the same installation;
 * no path of the machine and no secret; of a key only its id;
-* a run made without a workspace has no `log`, rather than an empty one.
+* what a run has not is left out rather than empty: `log` without a workspace, `compared_with` without another run.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
 import rfc8785
@@ -59,11 +61,11 @@ class Totals(_Counted):
 
 
 class OutputFile(_Strict):
-    """One file of the bundle."""
+    """One file of the bundle; `rows` is null for the page, which is no table."""
 
     size_bytes: int
     sha256: str
-    rows: int
+    rows: int | None
 
 
 class FrozenTable(_Strict):
@@ -105,6 +107,13 @@ class LogHead(_Strict):
     root: str
 
 
+class ComparedRun(_Strict):
+    """The run that `changes` compares with, by its name and the digest of its manifest."""
+
+    run_id: str
+    manifest_sha256: str
+
+
 class Manifest(_Strict):
     """All of `manifest.json`."""
 
@@ -127,16 +136,27 @@ class Manifest(_Strict):
     outputs: dict[str, OutputFile]
     assurance: Literal["unsigned"] = "unsigned"
     log: LogHead | None = None
+    compared_with: ComparedRun | None = None
 
     @property
     def approved(self) -> bool:
         """Tell whether the policy was approved, byte for byte."""
         return self.policy.approval.state is ApprovalState.APPROVED
 
+    @property
+    def sha256(self) -> str:
+        """Digest of the bytes of the file."""
+        return hashlib.sha256(self.canonical()).hexdigest()
+
     def canonical(self) -> bytes:
         """Return the bytes of the file."""
-        absent = {"log"} if self.log is None else set()
+        absent = {name for name in ("log", "compared_with") if getattr(self, name) is None}
         return bytes(rfc8785.dumps(self.model_dump(mode="json", by_alias=True, exclude=absent)))
+
+
+def written_moment(moment: datetime) -> str:
+    """Write a moment in UTC as every output does: `2026-11-01T00:00:00Z`."""
+    return moment.replace(tzinfo=None).isoformat() + "Z"
 
 
 def parse_manifest(content: bytes) -> Manifest:

@@ -86,6 +86,8 @@ _ROWS: Final = (
                 "Name the workspace of the run; if this is it, check it with merchantscreen log verify."),
     ProblemKind("MS-RUN-053", "another version than that of the run", "the versions of the manifest",
                 "Install those versions in an environment of their own and reproduce there."),
+    ProblemKind("MS-RUN-054", "another run than the one of the comparison", "the run that compared_with names",
+                "Give the run whose id and manifest digest the manifest names, or leave --since out."),
     ProblemKind("MS-RUN-070", "an internal error", "none",
                 "Report it with the crash file, which holds no values."),
 )  # fmt: skip

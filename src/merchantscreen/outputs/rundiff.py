@@ -8,7 +8,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from merchantscreen.nano import NANO
 from merchantscreen.outputs.console import COUNTER_EVIDENCE, DISCLAIMER
 from merchantscreen.outputs.explanation import nano
 from merchantscreen.outputs.policyview import UNAPPROVED
+from merchantscreen.outputs.sections import LEAST_WIDTH, say, section
 from merchantscreen.outputs.text import counted, defanged, safe_text, visible
 from merchantscreen.rundiff import (
     AccountChange,
@@ -42,7 +43,6 @@ DETAILED: Final = 8
 """Accounts of which the particulars are shown; --account shows any other."""
 _LISTED: Final = 8
 _SHOWN_ITEMS: Final = 12
-_LEAST_WIDTH: Final = 20
 _WITH_POINTS: Final = 80
 _WITH_REASON: Final = 120
 """Columns from which the table has room for these."""
@@ -92,50 +92,32 @@ def show_difference(console: Console, found: RunDifference, folders: tuple[str, 
         found: The difference.
         folders: Paths of both runs, as the reader may type them.
     """
-    _say(console, _head(found))
-    _section(console, "What the runs worked with", _worked_with(found, folders))
-    _section(console, "Referrals and domains", [*_referrals(found), *_domains(found)])
-    _section(console, f"Accounts ({DISCLAIMER})", _counts(found))
+    say(console, _head(found))
+    section(console, "What the runs worked with", _worked_with(found, folders))
+    section(console, "Referrals and domains", [*_referrals(found), *_domains(found)])
+    section(console, f"Accounts ({DISCLAIMER})", _counts(found))
     moved = [one for one in found.accounts if _is_told(one)]
     if moved:
         console.print()
         console.print(_table(moved[:SHOWN], console.width))
     if len(moved) > SHOWN:
-        _say(console, [Text(f"  and {counted(len(moved) - SHOWN, 'account')} more; --json lists all")])
+        say(console, [Text(f"  and {counted(len(moved) - SHOWN, 'account')} more; --json lists all")])
     for one in found.accounts[:DETAILED]:
-        _section(console, f"{_MOVES[one.move]}: {visible(one.account_id)}", _particulars(one))
+        section(console, f"{_MOVES[one.move]}: {visible(one.account_id)}", _particulars(one))
     if len(found.accounts) > DETAILED:
         rest = counted(len(found.accounts) - DETAILED, "account")
-        _section(console, "", [Text(f"Particulars of {rest} more: --account ID, or --json")])
-    _section(console, "Could not be tested (a blind spot is never a clean result)", _blind_spots(found.blind_spots))
+        section(console, "", [Text(f"Particulars of {rest} more: --account ID, or --json")])
+    section(console, "Could not be tested (a blind spot is never a clean result)", _blind_spots(found.blind_spots))
 
 
 def show_account(console: Console, found: RunDifference, account_id: str) -> None:
     """Print all that differs for one account, or that nothing does."""
-    _say(console, _head(found))
+    say(console, _head(found))
     changed = [one for one in found.accounts if one.account_id == account_id]
     for one in changed:
-        _section(console, f"{_MOVES[one.move]}: {visible(one.account_id)}", _particulars(one, limit=None))
+        section(console, f"{_MOVES[one.move]}: {visible(one.account_id)}", _particulars(one, limit=None))
     if not changed:
-        _section(console, visible(account_id), [Text("  nothing differs; it stands as it stood")])
-
-
-def _say(console: Console, lines: Iterable[Text]) -> None:
-    """Print lines folded to the width, what is folded as far in as its beginning."""
-    for line in lines:
-        indent = len(line.plain) - len(line.plain.lstrip(" "))
-        for piece in line[indent:].wrap(console, max(_LEAST_WIDTH, console.width - indent)):
-            piece.rstrip()
-            console.print(Text(" " * indent) + piece, soft_wrap=True)
-
-
-def _section(console: Console, title: str, lines: Iterable[Text]) -> None:
-    told = list(lines)
-    if told:
-        console.print()
-        if title:
-            console.print(Text(title, style="bold"))
-        _say(console, told)
+        section(console, visible(account_id), [Text("  nothing differs; it stands as it stood")])
 
 
 # --------------------------------------------------------------------------- the head
@@ -238,7 +220,7 @@ def _table(accounts: Sequence[AccountChange], width: int) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     longest = max(len(one.account_id) for one in accounts)
     table.add_column("what", no_wrap=True)
-    table.add_column("account", overflow="fold", min_width=min(longest, max(_LEAST_WIDTH, width // 3)))
+    table.add_column("account", overflow="fold", min_width=min(longest, max(LEAST_WIDTH, width // 3)))
     table.add_column("before", overflow="fold")
     table.add_column("now", overflow="fold")
     with_points, with_reason = width >= _WITH_POINTS, width >= _WITH_REASON

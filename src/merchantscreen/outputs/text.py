@@ -29,8 +29,15 @@ _ADDRESS: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 
 def visible(text: str, limit: int = MAX_LENGTH) -> str:
     r"""Show unsafe characters as escapes such as `\x1b` and cut what is longer than `limit`."""
-    shown = "".join(_escape(c) if unicodedata.category(c) in _UNSAFE else c for c in text[: limit + 1])
+    shown = escaped(text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def escaped(text: str) -> str:
+    r"""Show unsafe characters as escapes such as `\x1b`, whatever the length."""
+    if text.isprintable():  # which is false for every unsafe character, and quick
+        return text
+    return "".join(_escape(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
 
 
 def _escape(character: str) -> str:
@@ -47,7 +54,7 @@ def safe_text(value: object, style: str = "", limit: int = MAX_LENGTH) -> Text:
 
 def defanged(text: str) -> str:
     """Defang every host name and address inside a text: `shop[.]example`."""
-    return _HOST.sub(_defang_host, text)
+    return _HOST.sub(_defang_host, text) if "." in text else text
 
 
 def _defang_host(match: re.Match[str]) -> str:

@@ -3,22 +3,25 @@
 Rules kept here:
 * nothing is computed; figures are written exactly, what is null is not known;
 * what speaks against a link stands beside what speaks for it;
-* drafts and hits that an exception sets aside are told apart from what counts.
+* drafts and hits that an exception sets aside are told apart from what counts;
+* wording that many cases share is said once, in the glossary, and meant here by its key.
 
-Left to others: drawings (graph.py, waterfall.py, timeline.py), match vector (vector.py), markup (assets/).
+Left to others: the table of evidence (evidence.py), drawings (graph.py, timeline.py), the match vector (vector.py),
+the glossary (glossary.py), markup (assets/).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from merchantscreen.identifiers import KINDS
 from merchantscreen.outputs.console import COUNTER_EVIDENCE
-from merchantscreen.outputs.report import graph, timeline, vector, waterfall
+from merchantscreen.outputs.report import changes, evidence, graph, timeline, vector
 from merchantscreen.outputs.report.figures import Row, day, kind_title, listed, measured, nano, shown
+from merchantscreen.outputs.report.glossary import Glossary
 from merchantscreen.outputs.report.index import Index
 from merchantscreen.outputs.text import counted
 from merchantscreen.policy.model import TierCondition
@@ -26,40 +29,52 @@ from merchantscreen.vocabulary import CounterEvidence, EvidenceFamily, HostMatch
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One row of the evidence table, in words and exact figures."""
-
-    title: str
-    value: str
-    seen: str
-    numbers: tuple[str, ...]
-    strength: str
-    points: str
-    kind_points: str
-    share: str
-    when: str
-    referrals: str
-
-
-@dataclass(frozen=True, slots=True)
 class RuleLine:
-    """One rule: what it is, what came out, and the values it saw."""
+    """One rule that says something: its place in the glossary, and what it saw, in a sentence."""
 
     rule: str
-    role: str
+    key: str
     reason: str
-    observed: str
-    aside: str
-    outcome: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """One fact of the tier decision."""
+class Rules:
+    """All rules of an account, and the values they saw, whatever came out.
 
-    name: str
-    value: str
-    read: bool
+    Hits are told in full, but for those that are items of the evidence table; rules not evaluated by name; rules
+    without a hit are all others, and counted. Of the values those that are 0, empty or no are counted.
+    """
+
+    hit_count: int
+    hits: tuple[RuleLine, ...]
+    aside: tuple[RuleLine, ...]
+    unknown: tuple[str, ...]
+    clean_count: int
+    trial_hits: tuple[RuleLine, ...]
+    trial_count: int
+    observed: tuple[str, ...]
+    zero_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision of the past."""
+
+    when: str
+    what: str
+    who: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The account's case: its number, where it stands, its decisions, and what is new since the latest."""
+
+    number: str
+    state: str
+    decisions: tuple[Decision, ...]
+    new_items: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +89,17 @@ class Case:
     head: tuple[tuple[str, str], ...]
     reason: str
     condition: str
-    facts: tuple[Fact, ...]
-    vector: tuple[vector.Match, ...]
-    graph: graph.Graph | None
-    waterfall: waterfall.Waterfall
-    timeline: timeline.Timeline
-    items: tuple[Item, ...]
-    rules: tuple[tuple[str, tuple[RuleLine, ...]], ...]
-    drafts: tuple[RuleLine, ...]
+    facts: tuple[str, ...]
     against: tuple[str, ...]
-    innocent: tuple[tuple[str, str], ...]
+    check: tuple[tuple[str, str], ...]
+    history: History | None
+    mark: str
+    moves: tuple[changes.ItemMove, ...]
+    evidence: evidence.Evidence
+    graph: graph.Graph | None
+    timeline: timeline.Timeline
+    vector: tuple[vector.Line, ...]
+    rules: Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +108,13 @@ class Surroundings:
 
     Attributes:
         index: The bundle by account.
-        conditions: Conditions of tiers.yml by id; empty where the policy could not be read again.
+        glossary: What cases mean by key.
         absent: Input columns that were absent.
         as_of: Moment of the run.
     """
 
     index: Index
-    conditions: Mapping[str, TierCondition]
+    glossary: Glossary
     absent: Collection[str]
     as_of: datetime
 
@@ -117,7 +133,13 @@ def case_of(number: int, account: Row, around: Surroundings) -> Case:
     name, index = account["account_id"], around.index
     items, links = index.items.get(name, ()), index.links.get(name, ())
     rules, drafts = index.rules.get(name, ()), index.drafts.get(name, ())
-    condition = around.conditions.get(account["tier_reason"].partition(":")[0])
+    condition, _, reason = account["tier_reason"].partition(":")
+    history, changed = index.history.get(name, ()), index.changes.get(name, ())
+    new = frozenset(history[-1]["new_items"]) if history else frozenset()
+    observed = vector.observed(rules)
+    keys = around.glossary.rules
+    known = evidence.Known(index.direct, {row["rule_id"]: row for row in rules}, keys, new)
+    weighed = {item["counterpart"] for item in items[: evidence.MOST] if item["family"] == EvidenceFamily.TYPOLOGY}
     return Case(
         number=number,
         place=place_of(account),
@@ -125,18 +147,19 @@ def case_of(number: int, account: Row, around: Surroundings) -> Case:
         account=shown(name),
         name="" if account["dba_name"] is None else shown(account["dba_name"]),
         head=tuple(_head(account)),
-        reason=shown(account["tier_reason"]),
-        condition=" ".join(condition.condition.text.split()) if condition else "",
-        facts=tuple(_facts(index.facts.get(name), condition)),
-        vector=vector.match_vector(items, links, rules, around.absent),
+        reason=shown(reason.strip() or account["tier_reason"]),
+        condition=around.glossary.tier_keys.get(condition, ""),
+        facts=tuple(_facts(index.facts.get(name), around.glossary.conditions.get(condition))),
+        against=tuple(_against(account, links)),
+        check=tuple(_check(items, links, around)),
+        history=_history(history),
+        mark=changes.mark_of(changed),
+        moves=tuple(changes.items_of(changed)),
+        evidence=evidence.evidence_of(account, items, known),
         graph=graph.draw(account, items, links, index),
-        waterfall=waterfall.build(account, items),
-        timeline=timeline.build(links, rules, index.domains, around.as_of),
-        items=tuple(_item(item) for item in items),
-        rules=tuple(_outcomes(rules)),
-        drafts=tuple(_rule(row) for row in drafts),
-        against=tuple(_against(account, links, rules)),
-        innocent=tuple(_innocent(items, links)),
+        timeline=timeline.build(links, observed, index.domains, around.as_of),
+        vector=vector.lines_of(vector.match_vector(items, links, observed, around.absent)),
+        rules=_rules((rules, drafts), keys, weighed, observed),
     )
 
 
@@ -146,126 +169,64 @@ def place_of(account: Row) -> str:
 
 
 def _head(row: Row) -> Iterator[tuple[str, str]]:
+    """Say where the account stands and who it is: a few lines, since a page has two thousand of them."""
     tied = f", equal with {counted(row['tied_with'], 'other account')}" if row["tied_with"] else ""
-    yield "Trading name", shown(row["dba_name"])
-    yield "Acquirer", shown(row["acquirer_id"])
-    yield "Card acceptor id", shown(row["card_acceptor_id"])
-    if row["payment_facilitator_id"] is not None:
-        yield "Facilitator", shown(row["payment_facilitator_id"])
-        yield "Sub-merchant", shown(row["sub_merchant_id"])
-    yield "MCC", shown(row["mcc"])
-    yield "Country", shown(row["country"])
+    under = (
+        f", facilitator {shown(row['payment_facilitator_id'])}, sub-merchant {shown(row['sub_merchant_id'])}"
+        if row["payment_facilitator_id"] is not None
+        else ""
+    )
     yield "Place", f"{row['rank']}{tied}"
     yield "Points E", nano(row["points_nano"])
     yield "Score", f"{row['score']:.1f} of 100"
-    yield "Steps from a confirmed domain", str(row["hops"])
-    yield "Referrals", listed(row["referral_ids"])
-    yield "Hotlines", listed(row["hotlines"])
-    yield "Best proof of origin", shown(row["assurance"])
+    yield "Steps to a domain", str(row["hops"])
+    yield "Account", f"acquirer {shown(row['acquirer_id'])}, card acceptor {shown(row['card_acceptor_id'])}{under}"
+    yield "Business", f"MCC {shown(row['mcc'])}, country {shown(row['country'])}"
+    yield "Referrals", f"{listed(row['referral_ids'])}, of {listed(row['hotlines'])}; origin {shown(row['assurance'])}"
 
 
-def _facts(facts: Row | None, condition: TierCondition | None) -> Iterator[Fact]:
-    """List the facts the condition read, then those that are not zero."""
-    if facts is None:
+def _facts(facts: Row | None, condition: TierCondition | None) -> Iterator[str]:
+    """List the facts that the condition read; all are in facts.jsonl."""
+    if facts is None or condition is None:
         return
-    read = condition.condition.names if condition else frozenset()
-    for name in sorted(facts, key=lambda name: name not in read):
-        if name != "account_id" and (name in read or facts[name]):
-            yield Fact(name, measured(facts[name]), name in read)
-
-
-# --------------------------------------------------------------------------- evidence
-
-
-def _item(item: Row) -> Item:
-    referrals = ", ".join(shown(name) for name in item["referral_ids"])
-    return Item(
-        title=kind_title(item["kind"]),
-        value=shown(item["counterpart"]),
-        seen=_seen(item),
-        numbers=tuple(_numbers(item)),
-        strength=nano(item["strength_nano"]),
-        points=nano(item["points_nano"]),
-        kind_points=nano(item["kind_points_nano"]),
-        share=nano(item["share_nano"]),
-        when=_when(item),
-        referrals=referrals,
-    )
-
-
-def _seen(item: Row) -> str:
-    match = "" if item["match"] is None else f"{item['match']} match"
-    seen = "" if item["seen_as"] is None else f"seen as {shown(item['seen_as'])}"
-    confirmed = "domain not confirmed itself" if item["from_confirmed"] is False else ""
-    return ", ".join(part for part in (seen, match, confirmed) if part)
-
-
-def _numbers(item: Row) -> Iterator[str]:
-    """Write what the strength is made of, with the letters of the method."""
-    letters = {"w": "weight_nano", "g": "reliability_nano"}
-    if item["family"] == EvidenceFamily.LINK:
-        letters |= {"f": "match_factor_nano", "ρ": "risk_nano"}
-    if item["family"] == EvidenceFamily.IDENTIFIER:
-        letters |= {"k": "shared_risk_nano", "π": "base_rate_nano", "κ": "kappa_nano"}
-    for letter, column in letters.items():
-        if item[column] is not None:
-            yield f"{letter} {nano(item[column])}"
-    for letter, column in {"deg": "linked_count", "n": "others_count"}.items():
-        if item[column] is not None:
-            yield f"{letter} {item[column]:,}"
-    if item["contributor_count"] is not None:
-        yield f"from {counted(item['contributor_count'], 'account')}"
-
-
-def _when(item: Row) -> str:
-    parts = []
-    if item["transaction_count"]:
-        parts.append(counted(item["transaction_count"], "transaction"))
-    if item["first_at"]:
-        parts.append(f"{day(item['first_at'])} to {day(item['last_at'])}" if item["last_at"] else day(item["first_at"]))
-    if item["example_transaction_id"]:
-        parts.append(f"for example {shown(item['example_transaction_id'])}")
-    return ", ".join(parts) or "–"
+    for name in sorted(condition.condition.names & facts.keys()):
+        yield f"{name} {measured(facts[name])}"
 
 
 # --------------------------------------------------------------------------- rules
 
 
-_ON_TRIAL = {
-    RuleOutcome.HIT: "would hit",
-    RuleOutcome.NOT_EVALUATED: "not evaluated",
-    RuleOutcome.NO_HIT: "would not hit",
-}
-_TITLES = {
-    RuleOutcome.HIT: "Hit",
-    RuleOutcome.NOT_EVALUATED: "Not evaluated (not a clean result)",
-    RuleOutcome.NO_HIT: "No hit",
-}
+def _rules(
+    results: tuple[Sequence[Row], Sequence[Row]],
+    keys: Mapping[str, str],
+    weighed: Collection[str],
+    seen: Mapping[str, Any],
+) -> Rules:
+    rules, drafts = results
+    counting = [row for row in rules if row["exception_id"] is None]
+    by_outcome = {outcome: [row for row in counting if row["outcome"] == outcome] for outcome in RuleOutcome}
+    return Rules(
+        hit_count=len(by_outcome[RuleOutcome.HIT]),
+        hits=tuple(_rule(row, keys) for row in by_outcome[RuleOutcome.HIT] if row["rule_id"] not in weighed),
+        aside=tuple(_rule(row, keys) for row in rules if row["exception_id"] is not None),
+        unknown=tuple(shown(row["rule_id"]) for row in by_outcome[RuleOutcome.NOT_EVALUATED]),
+        clean_count=len(by_outcome[RuleOutcome.NO_HIT]),
+        trial_hits=tuple(_rule(row, keys) for row in drafts if row["outcome"] == RuleOutcome.HIT),
+        trial_count=len(drafts),
+        observed=tuple(f"{shown(name)} {measured(seen[name])}" for name in sorted(seen) if seen[name]),
+        zero_count=sum(value is not None and not value for value in seen.values()),
+    )
 
 
-def _outcomes(rules: Sequence[Row]) -> Iterator[tuple[str, tuple[RuleLine, ...]]]:
-    """Give the rules by outcome; a hit that an exception sets aside is told apart."""
-    for outcome, title in _TITLES.items():
-        yield title, tuple(_rule(row) for row in rules if row["outcome"] == outcome and row["exception_id"] is None)
-    yield "Set aside by an exception", tuple(_rule(row) for row in rules if row["exception_id"] is not None)
-
-
-def _rule(row: Row) -> RuleLine:
-    observed = ", ".join(f"{shown(name)} = {measured(value)}" for name, value in json.loads(row["observed"]).items())
-    missing = ", ".join(shown(name) for name in row["missing"])
-    reason = shown(row["reason"]) if row["reason"] else f"not known: {missing}" if missing else ""
-    aside = f"set aside by the exception {shown(row['exception_id'])}, counts nothing" if row["exception_id"] else ""
-    if row["outcome"] == RuleOutcome.NO_HIT:
-        reason = ""
-    role = f"{row['role']}, {row['severity']}"
-    outcome = _ON_TRIAL[RuleOutcome(row["outcome"])]
-    return RuleLine(f"{shown(row['rule_id'])} {shown(row['rule_version'])}", role, reason, observed, aside, outcome)
+def _rule(row: Row, keys: Mapping[str, str]) -> RuleLine:
+    note = f"set aside by the exception {shown(row['exception_id'])}, counts nothing" if row["exception_id"] else ""
+    return RuleLine(shown(row["rule_id"]), keys.get(row["rule_id"], ""), shown(row["reason"]), note)
 
 
 # --------------------------------------------------------------------------- doubts
 
 
-def _against(account: Row, links: Sequence[Row], rules: Sequence[Row]) -> Iterator[str]:
+def _against(account: Row, links: Sequence[Row]) -> Iterator[str]:
     for note in account["counter_evidence"]:
         yield COUNTER_EVIDENCE.get(CounterEvidence(note), note)
     for link in links:
@@ -275,13 +236,32 @@ def _against(account: Row, links: Sequence[Row], rules: Sequence[Row]) -> Iterat
             yield f"{kind_title(link['kind'])} {site}{when}: outside the validity of the referral, counts nothing"
         elif link["match"] != HostMatch.EXACT:
             yield f"{shown(link['seen_as'])} is only a {link['match']} match for {site}"
-    unknown = sum(row["outcome"] == RuleOutcome.NOT_EVALUATED for row in rules)
-    if unknown:
-        yield f"{counted(unknown, 'rule')} could not be evaluated, for or against"
 
 
-def _innocent(items: Sequence[Row], links: Sequence[Row]) -> Iterator[tuple[str, str]]:
+def _check(items: Sequence[Row], links: Sequence[Row], around: Surroundings) -> Iterator[tuple[str, str]]:
+    """List what to rule out first: the explanation of each kind of tie, and those of the rules that hit, together."""
     kinds = {row["kind"] for row in (*items, *links)}
     for kind in KINDS:
         if kind.name in kinds:
-            yield kind.title, kind.innocent
+            yield kind.title, around.glossary.kind_keys[kind.name]
+    rules = {item["counterpart"] for item in items if item["family"] == EvidenceFamily.TYPOLOGY}
+    explained = len(rules & around.glossary.innocent)
+    if explained:
+        yield f"the entries of {counted(explained, 'rule')} that hit", "rules"
+
+
+def _history(rows: Sequence[Row]) -> History | None:
+    """Put the decisions into words; None where the account has no case."""
+    if not rows:
+        return None
+    latest = rows[-1]
+    decisions = tuple(_decision(row) for row in rows if row["disposition"] is not None)
+    new = tuple(shown(item) for item in latest["new_items"])
+    return History(shown(latest["number"]), shown(latest["state"]), decisions, new)
+
+
+def _decision(row: Row) -> Decision:
+    second = f", confirmed by {shown(row['confirmed_by'])}" if row["confirmed_by"] else ""
+    about = f"run {shown(row['run_id'])}, then {shown(row['tier'])}; log event {row['log_index']:,}"
+    what = shown(row["disposition"]).replace("_", " ")
+    return Decision(day(row["decided_at"]), what, shown(row["actor"]) + second, about)

@@ -9,7 +9,8 @@ Rules kept here:
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,12 +23,21 @@ UNKNOWN: Final = "not known"
 Row = Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A plain table: column titles, rows of text, and which columns hold figures."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    figures: frozenset[int]
+
+
 def shown(value: object) -> str:
     """Write a foreign value: escaped, cut, defanged; null is not known."""
     return UNKNOWN if value is None else defanged(visible(str(value)))
 
 
-def listed(values: list[str]) -> str:
+def listed(values: Sequence[str]) -> str:
     """Write a list of foreign values; an empty one is a dash."""
     return ", ".join(shown(value) for value in values) or "–"
 
@@ -69,4 +79,4 @@ def fitting(text: str, places: int) -> str:
     return text
 
 
-__all__ = ["UNKNOWN", "Row", "day", "fitting", "kind_title", "listed", "measured", "nano", "shown"]
+__all__ = ["UNKNOWN", "Row", "Table", "day", "fitting", "kind_title", "listed", "measured", "nano", "shown"]

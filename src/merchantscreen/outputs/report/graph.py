@@ -5,14 +5,15 @@ Rules kept here:
 * four columns, read from left to right; items in the order of the evidence table;
 * hubs are folded into one node that says how many stand behind it; nothing is left out silently;
 * kinds of nodes differ by shape and kinds of edges by dashes, so no colour is needed;
-* every edge is also said in words.
+* all outlines of one shape are one path, and all edges of one dash: a page of two thousand drawings stays small;
+* what the drawing shows, the evidence table beside it says in words.
 
-Left to others: the markup (assets/drawings.html.j2).
+Left to others: the markup (assets/drawings.html.j2), the words (evidence.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,14 +36,13 @@ _MOST_DOMAINS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node: shape, corner in drawing units, two lines, and all of its text."""
+    """One node: shape, corner in drawing units, and two lines of text."""
 
     shape: str
     x: int
     y: int
     first: str
     second: str
-    full: str
     width: int = _BOX[0]
     height: int = _BOX[1]
 
@@ -65,13 +65,56 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A drawing and the same in words."""
+    """A drawing: its nodes and edges, and the paths they make."""
 
     height: int
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
-    words: tuple[str, ...]
-    width: int = WIDTH
+
+    @property
+    def outlines(self) -> list[tuple[str, str]]:
+        """Return the outlines of all nodes, one path for each shape."""
+        return _merged((node.shape, _OUTLINES[node.shape](node)) for node in self.nodes)
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """Return the curves of all edges, one path for each kind of dash."""
+        return _merged(
+            (e.dashes, f"M{e.x1} {e.y1}C{e.middle} {e.y1} {e.middle} {e.y2} {e.x2} {e.y2}") for e in self.edges
+        )
+
+
+def _merged(parts: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    joined: dict[str, str] = {}
+    for look, path in parts:
+        joined[look] = joined.get(look, "") + path
+    return sorted(joined.items())
+
+
+def _hexagon(n: Node) -> str:
+    return f"M{n.x} {n.y + 20}l12-20h{n.width - 24}l12 20l-12 20h-{n.width - 24}z"
+
+
+def _arrow(n: Node) -> str:
+    return f"M{n.x} {n.y}h{n.width - 14}l14 20l-14 20h-{n.width - 14}z"
+
+
+def _pill(n: Node) -> str:
+    side = n.width - 40
+    return f"M{n.x + 20} {n.y}h{side}a20 20 0 0 1 0 40h-{side}a20 20 0 0 1 0-40z"
+
+
+def _box(n: Node) -> str:
+    return f"M{n.x} {n.y}h{n.width}v40h-{n.width}z"
+
+
+def _frame(n: Node) -> str:
+    return f"{_box(n)}M{n.x + 3} {n.y + 3}h{n.width - 6}v34h-{n.width - 6}z"
+
+
+_OUTLINES: Final[Mapping[str, Callable[[Node], str]]] = {
+    "domain": _hexagon, "link": _arrow, "shared": _pill, "account": _box, "fold": _box, "self": _frame,
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -80,7 +123,6 @@ class _Sheet:
 
     nodes: list[Node] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
-    words: list[str] = field(default_factory=list)
     free: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     placed: dict[tuple[str, str], Node] = field(default_factory=dict)
     folded_domains: set[str] = field(default_factory=set)
@@ -90,10 +132,8 @@ class _Sheet:
         at = max(row, self.free[column])
         self.free[column] = at + 1
         first, second = lines
-        node = Node(
-            shape, _COLUMNS[column], _TOP + at * _ROW, fitting(first, _PLACES), fitting(second, _PLACES),
-            f"{first}: {second}" if second else first,
-        )  # fmt: skip
+        places = fitting(first, _PLACES), fitting(second, _PLACES)
+        node = Node(shape, _COLUMNS[column], _TOP + at * _ROW, *places)
         self.nodes.append(node)
         return node
 
@@ -140,7 +180,7 @@ def _finish(sheet: _Sheet, account: Row, ends: Sequence[tuple[Node, str]]) -> Gr
     for node, dashes in ends:
         sheet.join(node, here, dashes)
     height = _TOP + max(sheet.free) * _ROW
-    return Graph(height, tuple(sheet.nodes), tuple(sheet.edges), tuple(sheet.words))
+    return Graph(height, tuple(sheet.nodes), tuple(sheet.edges))
 
 
 def _link(sheet: _Sheet, item: Row, index: Index) -> tuple[Node, str]:
@@ -152,10 +192,6 @@ def _link(sheet: _Sheet, item: Row, index: Index) -> tuple[Node, str]:
     domain = _domain(sheet, item["counterpart"], index, _row_of(node))
     if domain is not None:
         sheet.join(domain, node, dashes)
-    told = "confirmed" if item["from_confirmed"] else "not confirmed itself"
-    sheet.words.append(
-        f"{shown(item['counterpart'])} ({told}) → {title}{near}, strength {nano(item['strength_nano'])} → this account"
-    )
     return node, dashes
 
 
@@ -166,15 +202,13 @@ def _outside(sheet: _Sheet, link: Row, index: Index) -> tuple[Node, str]:
     domain = _domain(sheet, link["domain"], index, _row_of(node))
     if domain is not None:
         sheet.join(domain, node, "dotted")
-    sheet.words.append(f"{shown(link['domain'])} → {title}, outside validity, counts nothing → this account")
     return node, "dotted"
 
 
 def _identifier(sheet: _Sheet, item: Row, index: Index) -> tuple[Node, str]:
     """Draw a shared identifier with the accounts that bring risk over it, the largest first."""
-    title, value = kind_title(item["kind"]), shown(item["counterpart"])
     sheet.free[2] = max(sheet.free[2], min(sheet.free[1], sheet.free[2] + _MOST_PER_ITEM))
-    node = sheet.put(2, "shared", (title, value))
+    node = sheet.put(2, "shared", (kind_title(item["kind"]), shown(item["counterpart"])))
     known = [name for name in item["contributors"] if ("account", name) in sheet.placed]
     fresh = [name for name in item["contributors"] if ("account", name) not in sheet.placed]
     room = max(0, _MOST_ACCOUNTS - sum(kind == "account" for kind, _ in sheet.placed))
@@ -186,33 +220,20 @@ def _identifier(sheet: _Sheet, item: Row, index: Index) -> tuple[Node, str]:
         more = "accounts" if behind > 1 else "account"
         fold = sheet.put(1, "fold", (f"{behind:,} more {more}", "that pass risk on"), _row_of(node))
         sheet.join(fold, node, "dashes")
-    sheet.words.append(_said(item, named, behind, title, value))
     return node, "dashes"
-
-
-def _said(item: Row, named: Sequence[str], behind: int, title: str, value: str) -> str:
-    names = ", ".join(shown(name) for name in named)
-    more = f"{' and ' if names else ''}{behind:,} more" if behind > 0 else ""
-    strength = nano(item["strength_nano"])
-    return (
-        f"{names}{more} → {title} {value}, held by {item['others_count']:,} other accounts in all data, "
-        f"strength {strength} → this account"
-    )
 
 
 def _account(sheet: _Sheet, name: str, index: Index, row: int) -> Node:
     """Place a contributing account once, with the domains it is linked to itself."""
     key = ("account", name)
     if key not in sheet.placed:
-        ranked = index.ranked.get(name)
         domains = index.direct.get(name, ())
-        tier = ranked["tier"] if ranked else "not in this list"
+        tier = index.tiers.get(name, "not in this list")
         sheet.placed[key] = sheet.put(1, "account", (shown(name), f"{tier}, {_how(domains)}"), row)
         for domain in domains[:2]:
             start = _domain(sheet, domain, index, _row_of(sheet.placed[key]))
             if start is not None:
                 sheet.join(start, sheet.placed[key], "solid")
-            sheet.words.append(f"{shown(domain)} → {shown(name)}")
     return sheet.placed[key]
 
 
@@ -249,7 +270,4 @@ def _rest(sheet: _Sheet, items: Sequence[Row], outside: int) -> Iterator[tuple[N
         sheet.put(0, "fold", (f"{len(sheet.folded_domains):,} more domains", "not drawn"))
     hidden = len(items) + max(0, outside)
     if hidden:
-        told = f"{hidden:,} more in the evidence table"
-        node = sheet.put(2, "fold", (told, "not drawn"))
-        sheet.words.append(f"{told}, not drawn → this account")
-        yield node, "dashes"
+        yield sheet.put(2, "fold", (f"{hidden:,} more in the evidence table", "not drawn")), "dashes"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from merchantscreen.bundle import Bundle
+from merchantscreen.outputs.parts import Bundle
 from merchantscreen.outputs.report.figures import Row
 from merchantscreen.vocabulary import EvidenceFamily
 
@@ -22,7 +22,7 @@ class Index:
     """Rows of a bundle by account, for the accounts that get a case page.
 
     Attributes:
-        ranked: Row of the ranking, of every account.
+        tiers: Tier of every ranked account.
         items: Items of the final round, the kind with most points first.
         direct: Domains by account that it is linked to in the final round, of every account.
         domain_items: Items of round 0, by domain.
@@ -31,9 +31,11 @@ class Index:
         drafts: Results of rules in draft.
         facts: What the tier was decided on.
         domains: Flagged domains by name.
+        history: Decisions about the account, the oldest first.
+        changes: What became of it since the run before, of every account.
     """
 
-    ranked: Mapping[str, Row]
+    tiers: Mapping[str, str]
     items: Rows
     direct: Mapping[str, Sequence[str]]
     domain_items: Rows
@@ -42,6 +44,8 @@ class Index:
     drafts: Rows
     facts: Mapping[str, Row]
     domains: Mapping[str, Row]
+    history: Rows
+    changes: Rows
 
 
 def index_of(bundle: Bundle, accounts: Sequence[str]) -> Index:
@@ -54,7 +58,7 @@ def index_of(bundle: Bundle, accounts: Sequence[str]) -> Index:
     links = final.filter(pl.col("family") == EvidenceFamily.LINK).group_by("subject")
     direct = links.agg(pl.col("counterpart").unique().sort()).iter_rows()
     return Index(
-        ranked={row["account_id"]: row for row in bundle.ranking.to_dicts()},
+        tiers=dict(bundle.ranking.select("account_id", "tier").iter_rows()),
         items=_grouped(ordered, "subject"),
         direct=dict(direct),
         domain_items=_grouped(
@@ -63,8 +67,10 @@ def index_of(bundle: Bundle, accounts: Sequence[str]) -> Index:
         links=_of(bundle.links, accounts, "domain", "kind", "in_window"),
         rules=_of(bundle.rules, accounts, "rule_id"),
         drafts=_of(bundle.shadow, accounts, "rule_id"),
-        facts={row["account_id"]: row for row in bundle.facts.to_dicts()},
+        facts={name: rows[0] for name, rows in _of(bundle.facts, accounts).items()},
         domains={row["domain"]: row for row in bundle.domains.filter(~pl.col("held")).to_dicts()},
+        history=_grouped(bundle.history, "account_id"),
+        changes=_grouped(bundle.changes, "account_id"),
     )
 
 

@@ -8,30 +8,24 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import polars as pl
 
-from merchantscreen.bundle import Bundle
 from merchantscreen.outputs.blindspots import sentences
 from merchantscreen.outputs.console import COUNTER_EVIDENCE, counts_line
 from merchantscreen.outputs.manifest import ROLES
-from merchantscreen.outputs.report.figures import UNKNOWN, Row, day, listed, nano, shown
+from merchantscreen.outputs.parts import Bundle
+from merchantscreen.outputs.report.figures import UNKNOWN, Row, Table, day, listed, nano, shown
 from merchantscreen.outputs.text import counted, visible
-from merchantscreen.vocabulary import Assurance, RuleOutcome, Tier
+from merchantscreen.vocabulary import Assurance, BlindSpot, RuleOutcome, Tier
 
 _AGES = ((30, "30 days or less"), (90, "31 to 90 days"), (180, "91 to 180 days"), (10**6, "more than 180 days"))
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A plain table: column titles, rows of text, and which columns hold figures."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    figures: frozenset[int]
+_UNDATED: Final = "linked only, or not dated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +38,7 @@ class Summary:
     sealed: str
     ages: Table
     domains: Table
-    blind: tuple[str, ...]
+    blind: tuple[tuple[str, tuple[str, ...]], ...]
     rejects: Table
     policy: tuple[tuple[str, str], ...]
     reasons: tuple[str, ...]
@@ -71,7 +65,7 @@ def summary_of(bundle: Bundle, rejects: pl.DataFrame | None) -> Summary:
         sealed=f"{sealed} for the law-enforcement liaison only, in sealed.jsonl" if manifest.sealed_count else "",
         ages=_ages(domains, as_of),
         domains=_domains(domains, bundle.links, as_of),
-        blind=tuple(sentences(bundle.blind_spots)),
+        blind=tuple(_blind(bundle.blind_spots)),
         rejects=_rejects(rejects),
         policy=tuple(_policy(bundle)),
         reasons=tuple(visible(reason, 500) for reason in manifest.policy.approval.reasons),
@@ -95,23 +89,50 @@ def _inputs(bundle: Bundle) -> Table:
     return Table(("Input", "Files", "Rows read", "Accepted", "Rejected"), tuple(rows), frozenset({1, 2, 3, 4}))
 
 
+_GROUPS: Final[Mapping[str, tuple[BlindSpot, ...]]] = {
+    "Referrals": (
+        BlindSpot.REFERRAL_WITHOUT_LINK_DATA, BlindSpot.REFERRAL_NOT_MATCHABLE, BlindSpot.REFERRAL_NOT_CONFIRMED,
+        BlindSpot.REFERRAL_RETRACTED, BlindSpot.REFERRAL_AFTER_AS_OF, BlindSpot.SCOPE_NARROWED_TO_HOST,
+        BlindSpot.HELD_FOR_LAW_ENFORCEMENT,
+    ),
+    "Facilitators": (BlindSpot.FACILITATOR_WITHOUT_SUB_MERCHANTS,),
+    "Rules": (BlindSpot.RULE_NOT_EVALUATED,),
+    "Accounts": (
+        BlindSpot.ACCOUNT_WITHOUT_MERCHANT_ROW, BlindSpot.ACCOUNT_WITHOUT_TRANSACTIONS,
+        BlindSpot.TRANSACTION_AFTER_AS_OF,
+    ),
+    "Fields": (BlindSpot.COLUMN_ABSENT, BlindSpot.FIELD_UNREADABLE, BlindSpot.FIELD_STRIPPED),
+}  # fmt: skip
+_NONE_NOTED: Final[Mapping[str, str]] = {
+    "Referrals": "every confirmed referral has a name that could be looked for",
+    "Facilitators": "no facilitator with a master account that hides its sub-merchants was seen",
+    "Rules": "every rule could be evaluated for every account near a domain",
+    "Accounts": "every account was in both files, and no transaction was left out",
+    "Fields": "every column was there and every field could be read",
+}
+
+
+def _blind(blind_spots: pl.DataFrame) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Say per group what could not be tested; a group without any says so as well."""
+    for title, kinds in _GROUPS.items():
+        told = tuple(sentences(blind_spots.filter(pl.col("kind").is_in([kind.value for kind in kinds]))))
+        yield title, told or (f"nothing noted: {_NONE_NOTED[title]}",)
+
+
 def _ages(domains: pl.DataFrame, as_of: datetime) -> Table:
-    """Count the flagged domains by best proof of origin and by days since the first confirmation."""
-    titles = [title for _, title in _AGES]
-    seen: dict[tuple[str, str], int] = {}
-    for row in domains.iter_rows(named=True):
-        key = (row["assurance"], _age_title(row, as_of))
-        seen[key] = seen.get(key, 0) + 1
-    columns = (*titles, "linked only, or not dated")
-    present = [kind.value for kind in Assurance if any(key[0] == kind.value for key in seen)]
-    rows = tuple((kind, *(f"{seen.get((kind, title), 0):,}" for title in columns)) for kind in present)
-    return Table(("Best proof of origin", *columns), rows, frozenset(range(1, len(columns) + 1)))
+    """Count the flagged domains by days since the first confirmation and by best proof of origin."""
+    seen = Counter((_age_title(row, as_of), row["assurance"]) for row in domains.iter_rows(named=True))
+    kinds = [kind.value for kind in Assurance if any(key[1] == kind.value for key in seen)]
+    titles = (*(title for _, title in _AGES), _UNDATED)
+    rows = tuple((title, *(f"{seen[title, kind]:,}" for kind in kinds)) for title in titles)
+    columns = ("Since first confirmation", *(kind.replace("_", " ") for kind in kinds))
+    return Table(columns, rows, frozenset(range(1, len(columns))))
 
 
 def _age_title(row: Row, as_of: datetime) -> str:
     confirmed = row["first_confirmed_at"]
     if confirmed is None:
-        return "linked only, or not dated"
+        return _UNDATED
     passed = (as_of - confirmed).days
     return next(title for most, title in _AGES if passed <= most)
 

@@ -6,7 +6,6 @@ activity outside a validity looks different without colour; a bar that goes on e
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,13 +13,12 @@ from typing import Any, Final
 
 from merchantscreen.outputs.report.figures import Row, day, fitting, kind_title, shown
 
-WIDTH: Final = 1000
 _LEFT: Final = 330
 _SPAN: Final = 640
 _ROW: Final = 30
 _TOP: Final = 24
-_MOST: Final = 20
-_MOST_TICKS: Final = 9
+_MOST: Final = 16
+_MOST_TICKS: Final = 6
 _PLACES: Final = 48
 _AGE: Final = "account_age_days"
 
@@ -54,8 +52,24 @@ class Timeline:
     ticks: tuple[Tick, ...]
     now: int
     undrawn: tuple[str, ...]
-    width: int = WIDTH
-    left: int = _LEFT
+
+    @property
+    def bars(self) -> list[tuple[str, str]]:
+        """Return all bars, one path for each look."""
+        joined: dict[str, str] = {}
+        for lane in self.lanes:
+            joined[lane.look] = joined.get(lane.look, "") + f"M{lane.x} {lane.y + 4}h{lane.length}v14h-{lane.length}z"
+        return sorted(joined.items())
+
+    @property
+    def marks(self) -> str:
+        """Return the diamonds of first confirmations as one path."""
+        return "".join(f"M{lane.mark} {lane.y}l6 11l-6 11l-6-11z" for lane in self.lanes if lane.mark is not None)
+
+    @property
+    def months(self) -> str:
+        """Return the lines of the axis as one path."""
+        return "".join(f"M{tick.x} 18V{self.height}" for tick in self.ticks)
 
     @property
     def height(self) -> int:
@@ -73,16 +87,17 @@ class _Span:
     mark: datetime | None = None
 
 
-def build(links: Sequence[Row], rules: Sequence[Row], domains: Mapping[str, Row], as_of: datetime) -> Timeline:
+def build(links: Sequence[Row], observed: Mapping[str, Any], domains: Mapping[str, Row], as_of: datetime) -> Timeline:
     """Put an account's dates on one axis.
 
     Args:
         links: Its account links, those outside validity included.
-        rules: Its rule results; the opening of the account is read off an observed age.
+        observed: What its rules observed; the opening of the account is read off its age.
         domains: tables.FlaggedDomains by name.
         as_of: Moment of the run.
     """
-    opened = opening(rules, as_of)
+    age = observed.get(_AGE)
+    opened = as_of - timedelta(days=age) if isinstance(age, int) else None
     spans = list(_spans(links, domains, opened, as_of))
     undrawn = list(_undated(links, opened))
     if len(spans) > _MOST:
@@ -92,15 +107,6 @@ def build(links: Sequence[Row], rules: Sequence[Row], domains: Mapping[str, Row]
     scale = _Scale(start, max([span.last for span in spans] + [as_of]))
     lanes = tuple(_lane(span, place, scale) for place, span in enumerate(spans))
     return Timeline(lanes, tuple(_ticks(scale)), scale.at(as_of), tuple(undrawn))
-
-
-def opening(rules: Sequence[Row], as_of: datetime) -> datetime | None:
-    """Work the opening day out from the age that rules observed; None where no rule knew it."""
-    for row in rules:
-        age: Any = json.loads(row["observed"]).get(_AGE) if _AGE in row["observed"] else None
-        if isinstance(age, int):
-            return as_of - timedelta(days=age)
-    return None
 
 
 def _spans(

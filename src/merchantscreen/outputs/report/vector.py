@@ -11,7 +11,7 @@ Source: VMSS per-field match flags, domain.md 1.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +29,17 @@ class Field:
     kinds: tuple[str, ...]
     feature: str | None
     columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Fields that came to the same letter on the same ground; `count` is how many."""
+
+    letter: str
+    word: str
+    fields: str
+    basis: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +80,32 @@ _PARTIAL_KINDS: Final = frozenset({"clue_amount"})
 
 
 def match_vector(
-    items: Sequence[Row], links: Sequence[Row], rules: Sequence[Row], absent: Collection[str]
+    items: Sequence[Row], links: Sequence[Row], searched: Mapping[str, Any], absent: Collection[str]
 ) -> tuple[Match, ...]:
     """Say for every field how it meets what is flagged.
 
     Args:
         items: The account's items of the final round.
         links: Its account links.
-        rules: Its rule results, for what was searched.
+        searched: What its rules observed; a feature that has a value was searched.
         absent: Input columns that were absent, such as `merchants.phone`.
     """
-    searched = _observed(rules)
     return tuple(_match(field, items, links, searched, absent) for field in FIELDS)
 
 
+def lines_of(matches: Sequence[Match]) -> tuple[Line, ...]:
+    """Put fields that came to the same on the same ground on one line: what matches first."""
+    joined: dict[tuple[str, str], list[Match]] = {}
+    for match in sorted(matches, key=lambda match: list(WORDS).index(match.letter)):
+        joined.setdefault((match.letter, match.basis), []).append(match)
+    return tuple(
+        Line(letter, WORDS[letter], ", ".join(match.title for match in same), basis, len(same))
+        for (letter, basis), same in joined.items()
+    )
+
+
 def _match(
-    field: Field, items: Sequence[Row], links: Sequence[Row], searched: dict[str, Any], absent: Collection[str]
+    field: Field, items: Sequence[Row], links: Sequence[Row], searched: Mapping[str, Any], absent: Collection[str]
 ) -> Match:
     found = [item for item in items if item["kind"] in field.kinds]
     if found:
@@ -113,7 +134,7 @@ def _basis(items: Sequence[Row]) -> Iterator[str]:
         yield f"{len(items) - _LISTED:,} more"
 
 
-def _untested(field: Field, searched: dict[str, Any], absent: Collection[str]) -> str:
+def _untested(field: Field, searched: Mapping[str, Any], absent: Collection[str]) -> str:
     if field.columns and all(column in absent for column in field.columns):
         return "the column was absent from the input"
     if field.feature is not None and searched.get(field.feature) is None:
@@ -121,7 +142,7 @@ def _untested(field: Field, searched: dict[str, Any], absent: Collection[str]) -
     return ""
 
 
-def _observed(rules: Sequence[Row]) -> dict[str, Any]:
+def observed(rules: Sequence[Row]) -> dict[str, Any]:
     """Merge what all rules observed; a feature has one value per account."""
     values: dict[str, Any] = {}
     for row in rules:

@@ -2,12 +2,14 @@
 (function () {
   const byId = (id) => document.getElementById(id);
   const find = byId("find"), live = byId("live"), watch = byId("watch-part");
+  const changed = byId("changed");
   const tables = [byId("ranked"), byId("watch")].filter(Boolean);
   const tiers = ["T1", "T2", "T3", "watch"];
   const entries = tables.flatMap((table) => Array.from(table.tBodies[0].rows, (row) => {
     const link = row.querySelector("a");
     const body = link && byId(link.getAttribute("href").slice(1));
     return {row, text: row.textContent.toLowerCase(), tier: row.cells[1].textContent.trim(),
+            changed: changed && row.cells[row.cells.length - 1].textContent.trim() !== "",
             section: body && body.closest("section")};
   }));
 
@@ -16,7 +18,8 @@
     const shown = new Set(tiers.filter((tier) => byId("show-" + tier).checked));
     let count = 0, onWatch = 0;
     for (const entry of entries) {
-      const fits = shown.has(entry.tier) && words.every((word) => entry.text.includes(word));
+      const fits = shown.has(entry.tier) && words.every((word) => entry.text.includes(word))
+                   && !(changed && changed.checked && !entry.changed);
       entry.row.hidden = !fits;
       if (entry.section) entry.section.hidden = !fits;
       count += fits ? 1 : 0;
@@ -61,18 +64,11 @@
   const reveal = () => {
     const body = location.hash.startsWith("#case-") && byId(location.hash.slice(1));
     if (!body) return;
+    body.closest("section").hidden = false;
     body.closest("details").open = true;
     body.closest("section").scrollIntoView();
     body.focus({preventScroll: true});
   };
-  let closed = [];
-  addEventListener("beforeprint", () => {
-    closed = Array.from(document.querySelectorAll("details:not([open])"));
-    for (const part of closed) part.open = true;
-  });
-  addEventListener("afterprint", () => {
-    for (const part of closed) part.open = false;
-  });
   addEventListener("hashchange", reveal);
   find.addEventListener("input", filter);
   byId("tools").addEventListener("submit", (event) => event.preventDefault());
