@@ -77,7 +77,7 @@ def test_a_graph_is_written_once_and_opens(runs: tuple[Path, Path], tmp_path: Pa
     done = merchantscreen("export", "graph", "400001/M2", "--run", runs[0], "--out", out)
     assert done.code == 0
     assert "nodes and" in done.out
-    assert "account:400001/M2" in nx.read_graphml(io.BytesIO(out.read_bytes()))
+    assert "account:400001_M2" in nx.read_graphml(io.BytesIO(out.read_bytes()))
     assert merchantscreen("export", "graph", "400001/M2", "--run", runs[0], "--out", out).code == 73
     every = tmp_path / "all.gexf"
     words = ("export", "graph", "--all", "--run", runs[0], "--format", "gexf", "--out", every, "--json")

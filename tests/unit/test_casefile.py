@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import hashlib
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +16,15 @@ import pytest
 from unit import small_run
 
 from merchantscreen.bundle import Bundle, read_bundle, write_bundle
-from merchantscreen.errors import CannotCreateError, FileAccessError, IntegrityError, UsageError
-from merchantscreen.outputs import casefile
-from merchantscreen.outputs.casefile import case_files, write_case_folder, write_whole
+from merchantscreen.errors import IntegrityError, UsageError
+from merchantscreen.outputs.casefile import NOT_HELD, case_files
 from merchantscreen.outputs.listingdrafts import STATUS, ListingKind, listing_draft
 from merchantscreen.screening import ScreenResult
+from merchantscreen.tables import CaseHistory
 
 NAMES = {
-    "summary.txt", "evidence.csv", "contributions.csv", "rules.csv", "links.csv", "domains.csv", "case.json",
-    "manifest.json",
+    "case.html", "case.json", "summary.txt", "manifest.json", "evidence.csv", "contributions.csv",
+    "linked_accounts.csv", "match_vector.csv", "activity.csv", "rules.csv", "links.csv", "domains.csv", "decisions.csv",
 }  # fmt: skip
 CODES = ("MATCH-03", "MATCH-13", "VMSS-23")
 
@@ -113,40 +115,52 @@ def test_a_held_domain_is_not_in_the_case_file(tmp_path: Path) -> None:
     assert [row["domain"] for row in _rows(files["domains.csv"])] == ["old-shop[.]example"]
 
 
-# --------------------------------------------------------------------------- writing
+def test_what_an_investigation_asks_for_is_there_or_said_to_be_unknown(tmp_path: Path) -> None:
+    """Matched fields, linked accounts with what they share, payments, and a plain word for what is not known."""
+    files = case_files(_bundle(tmp_path), "400001/M2")
+    vector = {row["field"]: row["match"] for row in _rows(files["match_vector.csv"])}
+    assert (vector["Settlement account"], vector["Phone"], vector["Declared website"]) == ("E", "E", "?")
+    linked = _rows(files["linked_accounts.csv"])
+    assert [(row["account_id"], row["attribute"], row["other_holder_count"]) for row in linked] == [
+        ("400001/M1", "merchant-side network address", "399"), ("400001/M1", "contact phone", "2"),
+        ("400001/M1", "settlement account", "1"),
+    ]  # fmt: skip
+    activity = {row["fact"]: (row["value"], row["standing"]) for row in _rows(files["activity.csv"])}
+    assert activity["account_age_days"] == ("900.0", "known")
+    assert activity["prepaid_share"] == ("", "not known from the data")
+    assert activity["purchase_count"] == ("", "not measured, since no rule of this run asks for it")
+    record = json.loads(files["case.json"])["record"]
+    assert record["card acceptor id"] == "M2"
+    assert {record[name] for name in (*NOT_HELD, "payment facilitator")} == {"not known"}
 
 
-def test_the_folder_is_private_and_never_over_another(tmp_path: Path) -> None:
-    """Mode 0700 and 0600; what exists, a dangling link included, stays as it is."""
-    target = tmp_path / "cases" / "one"
-    write_case_folder(target, {"a.txt": b"a"})
-    assert (target.stat().st_mode & 0o777, (target / "a.txt").stat().st_mode & 0o777) == (0o700, 0o600)
-    with pytest.raises(CannotCreateError):
-        write_case_folder(target, {"a.txt": b"b"})
-    assert (target / "a.txt").read_bytes() == b"a"
-    link = tmp_path / "link"
-    link.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(CannotCreateError):
-        write_case_folder(link, {})
-    with pytest.raises(CannotCreateError):
-        write_whole(link, b"")
-    write_whole(tmp_path / "file", b"x")
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+def test_decisions_are_those_of_the_account_as_known_today(tmp_path: Path) -> None:
+    """The history of the run is used unless a newer one is given; the written reason is in neither."""
+    row = {"account_id": "400001/M2", "number": "C-000002", "log_index": 7, "decided_at": small_run.AS_OF,
+           "actor": "anna", "disposition": "refer_to_acquirer", "run_id": "run-1", "tier": "T3", "state": "decided",
+           "new_items": []}  # fmt: skip
+    history = small_run.frame(CaseHistory, [row, row | {"account_id": "400001/M1", "actor": "ben"}])
+    bundle = _bundle(tmp_path)
+    assert _rows(case_files(bundle, "400001/M2")["decisions.csv"]) == []
+    files = case_files(bundle, "400001/M2", history=history)
+    assert [(one["actor"], one["disposition"]) for one in _rows(files["decisions.csv"])] == [
+        ("anna", "refer_to_acquirer")
+    ]
+    page = files["case.html"].decode()
+    assert "refer to acquirer" in page
+    assert "ben" not in json.loads(files["case.json"])["decisions"][0].values()
 
 
-def test_what_fails_underway_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk leaves no folder, no file and nothing half written."""
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(casefile, "sync_folder", full)
-    monkeypatch.setattr(Path, "rename", full)
-    with pytest.raises(FileAccessError):
-        write_case_folder(tmp_path / "case", {"a.txt": b"a"})
-    with pytest.raises(FileAccessError):
-        write_whole(tmp_path / "file", b"a")
-    assert list(tmp_path.iterdir()) == []
+def test_the_page_is_one_file_without_script_that_loads_nothing(tmp_path: Path) -> None:
+    """One strict policy with the hash of its only style; no address, no script, no hidden part but the drawing's."""
+    page = case_files(_bundle(tmp_path), "400001/M1")["case.html"].decode()
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"default-src &#39;none&#39;; style-src &#39;sha256-{digest}&#39;" in page.replace("'", "&#39;")
+    assert not re.search(r"<script|<link|<img|<iframe|href=\"[^#]|src=|url\(|@import| on[a-z]+=", page)
+    assert page.startswith("<!doctype html>")
+    assert "UNAPPROVED POLICY" in page
+    assert "ACME [/] LTD" in page
 
 
 # --------------------------------------------------------------------------- drafts of listings

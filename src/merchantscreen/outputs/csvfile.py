@@ -1,9 +1,10 @@
-"""Frames as CSV that a spreadsheet may open: RFC 4180, and no cell that turns into a formula.
+r"""Frames as CSV that a spreadsheet may open: RFC 4180, and no cell that turns into a formula.
 
 Rules kept here:
 * only text that came from outside is neutralised; numbers stay numbers, since they come from typed columns;
 * a formula sign at the start of a cell gets a `'` before it, also behind blanks and control
   characters, in its fullwidth forms, and behind each `;`, where some locales begin a cell;
+* what acts unseen, on a terminal or in a reader that drops it, is shown as an escape such as `\x1b`;
 * CSV is for eyes: the exact values are in the JSON lines.
 
 Source: row 7 and section 0.9 of the threat model; OWASP on CSV injection.
@@ -20,6 +21,7 @@ from typing import Any, Final
 import polars as pl
 
 from merchantscreen.outputs.jsonlines import with_written_times
+from merchantscreen.outputs.text import escaped
 
 _CHUNK_ROWS: Final = 16_384
 _FORMULA_SIGN: Final = "=+\\-@＝＋－＠﹦﹢﹣﹫−"
@@ -37,9 +39,9 @@ def csv_lines(frame: pl.DataFrame) -> Iterator[bytes]:
 
 
 def neutralised(text: str) -> str:
-    """Put a `'` where a spreadsheet would begin a formula."""
+    """Put a `'` where a spreadsheet would begin a formula, and show what acts unseen."""
     marked = _CELL_START.sub(r"\1'", text)
-    return f"'{marked}" if _CONTROL_START.match(marked) else marked
+    return escaped(f"'{marked}" if _CONTROL_START.match(marked) else marked)
 
 
 def _cell(value: Any) -> str:

@@ -5,9 +5,10 @@ Rules kept here:
 * the same run gives the same bytes: nodes and edges in sorted order, and no clock in the file;
 * a hub is drawn once, with its number of holders; what is folded away is counted on the hub and on the account;
 * domains are defanged, and text from files can act neither as markup nor as a control character;
+* ids are name tokens, as the schema of GraphML wants them; the label says what a node stands for;
 * accounts of the sealed list are not drawn.
 
-Source: DESIGN 6; GraphML 1.0; GEXF 1.2draft as networkx writes it; row 17 of the threat model.
+Source: DESIGN 6; the schemas of GraphML 1.0 and GEXF 1.2; row 17 of the threat model.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from xml.etree import ElementTree as ET
 import networkx as nx
 import polars as pl
 
-from merchantscreen.bundle import Bundle, written_moment
 from merchantscreen.identifiers import BY_NAME
 from merchantscreen.nano import NANO
 from merchantscreen.outputs.console import DISCLAIMER
+from merchantscreen.outputs.manifest import written_moment
+from merchantscreen.outputs.parts import Bundle
 from merchantscreen.outputs.text import defanged, visible
 from merchantscreen.vocabulary import EvidenceFamily, Tier
 
@@ -35,6 +37,8 @@ HUB_EDGES: Final = 10
 """Edges drawn at a hub, strongest first; the rest is folded."""
 _LONGEST: Final = 4096
 _MAY_NAME_HOSTS: Final = frozenset({"website", "descriptor"})
+_NOT_IN_IDS: Final = re.compile(r"[^A-Za-z0-9:_-]")
+"""What stays may stand in an XML name token, which an id of GraphML has to be; dots go, so no domain is live."""
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Thing = tuple[str, str, str]
@@ -112,12 +116,20 @@ def graph_bytes(graph: nx.MultiDiGraph[str], form: GraphFormat, as_of: str) -> b
     writer = nx.readwrite.gexf.GEXFWriter(version="1.2draft")
     writer.add_graph(graph)
     root = writer.xml
+    _settle(root, graph, as_of)
+    ET.indent(root)
+    return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _settle(root: ET.Element, graph: nx.MultiDiGraph[str], as_of: str) -> None:
+    """Take the clock out of a GEXF file, and bring it under its schema, where a graph has no name."""
+    for drawn in root.iter("graph"):
+        drawn.attrib.pop("name", None)
     for meta in root.iter("meta"):
         meta.set("lastmodifieddate", as_of[:10])
         for creator in meta.iter("creator"):
             creator.text = "merchantscreen"
-    ET.indent(root)
-    return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+        ET.SubElement(meta, "description").text = f"{graph.graph['name']}: {graph.graph['meaning']}"
 
 
 # --------------------------------------------------------------------------- what is drawn
@@ -260,16 +272,16 @@ def _folded(edges: Iterable[_Edge], hubs: frozenset[Thing]) -> tuple[list[_Edge]
 
 
 def _names(things: Iterable[Thing]) -> dict[Thing, str]:
-    """Give every node a readable id of its own; escaping never makes one of two."""
+    """Give every node a readable id of its own; what cannot stand in an id never makes one of two."""
     names: dict[Thing, str] = {}
     taken: set[str] = set()
     for thing in sorted(things):
         what, kind, value = thing
-        name = wanted = ":".join(part for part in (what, kind, _label(what, kind, value)) if part)
+        name = wanted = _NOT_IN_IDS.sub("_", ":".join(part for part in (what, kind, value) if part))
         number = 1
         while name in taken:
             number += 1
-            name = f"{wanted}#{number}"
+            name = f"{wanted}-{number}"
         names[thing] = name
         taken.add(name)
     return names

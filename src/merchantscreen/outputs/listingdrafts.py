@@ -12,7 +12,6 @@ Source: domain.md 1: public interface mocks of MATCH and a public copy of the VM
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,9 +19,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from merchantscreen.bundle import Bundle
 from merchantscreen.errors import UsageError
 from merchantscreen.outputs.console import DISCLAIMER
+from merchantscreen.outputs.parts import Bundle
 from merchantscreen.outputs.policyview import banner
 from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.outputs.text import defanged
@@ -149,8 +148,9 @@ _REASON_FIELDS: Final = {ListingKind.MATCH: "TerminationReasonCode", ListingKind
 
 
 def listing_draft(
-    bundle: Bundle, account_id: str, kind: ListingKind, known_codes: Iterable[str], reason_code: str | None = None
-) -> dict[str, Any]:
+    bundle: Bundle, account_id: str, kind: ListingKind, known_codes: Iterable[str], reason_code: str | None = None, *,
+    chosen_by: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Draft a listing of an account.
 
     Args:
@@ -159,6 +159,7 @@ def listing_draft(
         kind: Which list.
         known_codes: Codes of listing_codes.yml, such as `MATCH-03`.
         reason_code: The code a person chose, with or without the name of the list before it.
+        chosen_by: Who chose it, where that is known.
 
     Returns:
         JSON values: `status`, `fields` by public name, `missing` with the reason per field, and what it rests on.
@@ -188,10 +189,11 @@ def listing_draft(
         "fields": fields,
         "missing": missing,
         "reason_code_chosen_by_a_person": reason_code is not None,
+        "reason_code_chosen_by": chosen_by if reason_code is not None else None,
         "websites": "defanged: [.] stands for a dot; hosts only",
         "run_id": manifest.run_id,
         "as_of": manifest.as_of,
-        "run_manifest_sha256": hashlib.sha256(manifest.canonical()).hexdigest(),
+        "run_manifest_sha256": manifest.sha256,
     }
 
 

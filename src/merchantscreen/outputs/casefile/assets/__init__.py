@@ -1,0 +1,1 @@
+"""Template and style of the investigation file; read as package data."""
