@@ -13,6 +13,7 @@ import narwhals.stable.v2 as nw
 import polars as pl
 
 from merchantscreen.engines import Engine, Frame
+from merchantscreen.features import moment_literal
 from merchantscreen.tables import BlindSpots, schema_of
 from merchantscreen.vocabulary import BlindSpot, RuleOutcome
 
@@ -39,8 +40,9 @@ def find(
     Returns:
         Frames of tables.BlindSpots.
     """
-    late = transactions.filter(nw.col("occurred_at") > as_of).select(nw.len().alias("count"))
-    active = engine.collect(transactions.filter(nw.col("occurred_at") <= as_of).select("account_id").unique())
+    occurred, until = nw.col("occurred_at"), moment_literal(as_of)
+    late = transactions.filter(occurred > until).select(nw.len().alias("count"))
+    active = engine.collect(transactions.filter(occurred <= until).select("account_id").unique())
     return (
         *_accounts(accounts, active),
         _facilitators(accounts),

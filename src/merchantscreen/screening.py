@@ -21,6 +21,7 @@ import polars as pl
 from merchantscreen import blindspots
 from merchantscreen.engines import Engine, Frame
 from merchantscreen.evidence import Assessment, Links, add_typology, assess, direct_risk, mean_risk
+from merchantscreen.features import moment_literal
 from merchantscreen.intake import Intake
 from merchantscreen.links import FlaggedNames, count_links, find_links
 from merchantscreen.measuring import Data, measure
@@ -217,7 +218,7 @@ def _sealed(job: _Job, flagged: Flagged, ranking: pl.DataFrame) -> pl.DataFrame:
 
 def _open(intake: Intake, policy: Policy, engine: Engine, as_of: datetime, tell: Progress) -> _Job:
     """Open the accepted rows; what happened after `as_of` was not known then."""
-    transactions = engine.scan(intake.transaction_files).filter(nw.col("occurred_at") <= as_of)
+    transactions = engine.scan(intake.transaction_files).filter(nw.col("occurred_at") <= moment_literal(as_of))
     return _Job(engine, transactions, engine.scan([intake.declared_file]), intake.accounts, policy, as_of, tell)
 
 

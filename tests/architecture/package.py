@@ -20,7 +20,7 @@ FLOORS: Final[dict[str, int]] = {
     "referrals": 3, "engines": 3,
     "links": 4, "blindspots": 4, "neighbourhood": 4, "evidence": 4, "paths": 4, "ranking": 4,
     "measuring": 4, "skew": 4,
-    "screening": 5,
+    "screening": 5, "cases": 5,
     "bundle": 6, "rundiff": 6, "outputs": 6, "simulation": 6, "backtest": 6, "workspace": 6,
     "cli": 7, "__main__": 7,
 }  # fmt: skip

@@ -12,14 +12,19 @@ from architecture.package import NAME, imported_names, modules
 
 ALLOWED: Final = frozenset(
     "can_ada cryptography dataframely jinja2 markupsafe narwhals networkx numpy polars publicsuffixlist pydantic "
-    "pydantic_core pydantic_settings pyrage rfc8785 rich ruamel securesystemslib sqlalchemy sqlglot typer".split()
+    "pydantic_core pydantic_settings pyrage pyspark rfc8785 rich ruamel securesystemslib sqlalchemy sqlglot "
+    "typer xlsxwriter".split()
 )
 """Third-party packages that source files may import; each has its line in docs/adr/0006-dependencies.md.
 
 sqlalchemy can reach a database server, and does so only where a workspace names one; cryptography, securesystemslib
 (its DSSE envelopes only) and pydantic_settings (a file and the environment) reach nothing, nor does
-pyrage (files for recipients).
+pyrage (files for recipients). pyspark talks to Spark, on this machine or where the caller says, and is imported by
+the engine of that name alone, once it was asked for: docs/adr/0025-spark-is-optional.md.
 """
+ON_REQUEST: Final = "pyspark"
+"""A package that may only be imported inside of functions, and only by the module named here."""
+THE_ENGINE: Final = "merchantscreen.engines.spark"
 
 NETWORK: Final = frozenset(
     "_socket asyncio asyncore cgi ftplib http imaplib mailbox nntplib poplib pty select selectors smtpd smtplib "
@@ -51,6 +56,15 @@ def test_third_party_imports_are_on_the_list() -> None:
     found = [f"{m.name}:{line} {name}" for m in modules().values() for name, line in imported_names(m)
              if name.split(".")[0] not in known]  # fmt: skip
     assert found == []
+
+
+def test_spark_is_imported_by_its_engine_alone_and_on_request() -> None:
+    """No other file imports Spark's package, and the engine imports it inside of functions or for types only."""
+    using = {m.name for m in modules().values() for name, _ in imported_names(m) if name.split(".")[0] == ON_REQUEST}
+    assert using == {THE_ENGINE}
+    loaded = "import sys, merchantscreen.engines.spark, merchantscreen.cli; print('pyspark' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_no_import_by_a_computed_name() -> None:

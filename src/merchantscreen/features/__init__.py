@@ -14,7 +14,7 @@ from merchantscreen.features.facts import FACT_TYPES, FACTS, Fact
 from merchantscreen.features.peers import peer_sample
 from merchantscreen.features.referred import direct_links
 from merchantscreen.features.siblings import sibling_pairs
-from merchantscreen.features.stages import aggregates, rows_of
+from merchantscreen.features.stages import aggregates, moment_literal, rows_of
 
 __all__ = [
     "AGENT",
@@ -32,6 +32,7 @@ __all__ = [
     "aggregates",
     "assemble",
     "direct_links",
+    "moment_literal",
     "peer_sample",
     "rows_of",
     "sibling_pairs",

@@ -58,7 +58,7 @@ def rows_of(transactions: Frame, accounts: Frame, as_of: datetime) -> dict[str, 
     Returns:
         `payments` and `names`: the same rows, each with its part of the columns.
     """
-    until, wanted = nw.lit(naive_utc(as_of)), accounts.select("account_id")
+    until, wanted = moment_literal(as_of), accounts.select("account_id")
     return {
         name: transactions.select(*columns)
         .filter(nw.col("occurred_at") <= until)
@@ -99,6 +99,11 @@ def aggregates(rows: Mapping[str, Frame], linked: Frame, measures: Measures) -> 
 def naive_utc(moment: datetime) -> datetime:
     """Write a moment as frames do: UTC without zone."""
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def moment_literal(moment: datetime) -> nw.Expr:
+    """Write a moment into a plan; one without zone would be read in the zone of the machine on some engines."""
+    return nw.lit(naive_utc(moment).replace(tzinfo=UTC)).dt.replace_time_zone(None)
 
 
 # --------------------------------------------------------------------------- conditions on one transaction

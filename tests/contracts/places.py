@@ -1,0 +1,131 @@
+"""Every engine that has to pass the contract, and how a test gets one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from merchantscreen.engines import Engine
+from merchantscreen.engines.polars import PolarsEngine
+from merchantscreen.engines.spark import SparkPlace, spark_engine
+
+SERVER: Final = "org.apache.spark.sql.connect.service.SparkConnectServer"
+MEMORY: Final = {"spark.driver.memory": "1g", "spark.executor.memory": "1g"}
+"""Small worlds need little, and several helpers may test on one machine."""
+
+
+@contextmanager
+def polars(work: Path) -> Iterator[Engine]:
+    """Give the embedded engine."""
+    yield PolarsEngine(work)
+
+
+@contextmanager
+def spark_here(work: Path) -> Iterator[Engine]:
+    """Start Spark in one process with two threads."""
+    with started(work, "local[2]") as engine:
+        yield engine
+
+
+@contextmanager
+def spark_cluster(work: Path) -> Iterator[Engine]:
+    """Start Spark with two executors that are processes of their own."""
+    folder = installed() / "work"
+    there = set(folder.iterdir()) if folder.exists() else set()
+    with started(work, "local-cluster[2,1,2048]") as engine:
+        yield engine
+    for left in set(folder.iterdir()) - there:
+        shutil.rmtree(left)
+
+
+@contextmanager
+def spark_connect(work: Path) -> Iterator[Engine]:
+    """Start a Connect server in a process of its own, and reach it as a client does."""
+    with server(work) as address, spark_engine(SparkPlace(work, remote=address), 1) as engine:
+        yield engine
+
+
+ENGINES: Final[dict[str, Callable[[Path], AbstractContextManager[Engine]]]] = {
+    "polars": polars,
+    "spark local": spark_here,
+    "spark local-cluster": spark_cluster,
+    "spark connect": spark_connect,
+}
+"""Whoever adds an engine adds it here, and it has to pass."""
+
+
+@contextmanager
+def started(work: Path, master: str) -> Iterator[Engine]:
+    """Start Spark on this machine."""
+    with spark_engine(SparkPlace(work, master, settings=MEMORY), 1) as engine:
+        yield engine
+
+
+@contextmanager
+def server(work: Path) -> Iterator[str]:
+    """Run a Connect server on a free port of this machine, and give its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {
+        "spark.connect.grpc.binding.address": "127.0.0.1", "spark.connect.grpc.binding.port": str(port),
+        "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1", "spark.ui.enabled": "false",
+        "spark.local.dir": str(work), "spark.sql.warehouse.dir": str(work / "warehouse"), **MEMORY,
+    }  # fmt: skip
+    words = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+    command = [str(installed() / "bin/spark-submit"), "--class", SERVER, "--master", "local[2]", *words]
+    environment = os.environ | {"PYSPARK_PYTHON": sys.executable}
+    with (work / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    try:
+        wait_for(port, process)
+        yield f"sc://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until something listens, or fail if the server has ended or two minutes are over."""
+    for _ in range(1200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None, "the Connect server ended"
+        time.sleep(0.1)
+    pytest.fail("the Connect server does not listen")
+
+
+def installed() -> Path:
+    """Return the folder of pyspark."""
+    found = find_spec("pyspark")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent
+
+
+def require(name: str) -> None:
+    """Skip where Spark cannot be; where CI=true everything has to be there, so that nothing is skipped unseen."""
+    missing = [what for what, is_there in (("pyspark", find_spec("pyspark")), ("Java", has_java())) if not is_there]
+    if not name.startswith("spark") or not missing:
+        return
+    said = f"{name} needs {' and '.join(missing)}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(said)
+    pytest.skip(said)
+
+
+def has_java() -> bool:
+    """Tell whether there is a Java to start."""
+    return bool(os.environ.get("JAVA_HOME") or shutil.which("java"))

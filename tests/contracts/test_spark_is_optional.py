@@ -1,0 +1,61 @@
+"""What a caller is told when Spark is not there, cannot be reached, or was ordered in a way that cannot be."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from cli.command import Inputs, merchantscreen
+from contracts.places import require
+
+from merchantscreen.engines.spark import SparkPlace, spark_engine
+from merchantscreen.errors import FileAccessError, UsageError
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--spark-master", "local[2]"],
+        ["--spark-remote", "sc://127.0.0.1"],
+        ["--spark-shared-out"],
+        ["--engine", "spark", "--spark-master", "local[2]", "--spark-remote", "sc://127.0.0.1"],
+    ],
+)
+def test_options_that_do_not_go_together_are_refused_at_once(words: list[str], tmp_path: Path) -> None:
+    """Nothing is read and nothing is written before the order is understood."""
+    inputs = Inputs.good(tmp_path)
+    ran = merchantscreen(*inputs.words, *words)
+    assert (ran.code, ran.codes, ran.out) == (2, ["MS-ENG-003"], "")
+    assert not inputs.out.exists()
+
+
+def test_a_missing_package_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever orders Spark without its package reads what to install, and no run is left behind."""
+    for name in ("pyspark", "pyspark.core.context", "pyspark.sql"):
+        monkeypatch.setitem(sys.modules, name, None)
+    inputs = Inputs.good(tmp_path)
+    ran = merchantscreen(*inputs.words, "--engine", "spark")
+    assert (ran.code, ran.codes) == (2, ["MS-ENG-001"])
+    assert "merchantscreen[spark]" in ran.err
+    assert list(inputs.out.iterdir()) == []
+
+
+def test_a_missing_java_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package alone does not run: it needs a Java."""
+    require("spark")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError) as caught, spark_engine(SparkPlace(tmp_path, "local[1]"), 1):
+        pass
+    (problem,) = caught.value.problems
+    assert problem.code == "MS-ENG-002"
+    assert "Java 17" in str(problem)
+
+
+def test_a_server_that_does_not_answer_is_one_clear_line(tmp_path: Path) -> None:
+    """An address of Connect that cannot be understood ends before anything is sent."""
+    require("spark")
+    with pytest.raises(FileAccessError) as caught, spark_engine(SparkPlace(tmp_path, remote="http://127.0.0.1"), 1):
+        pass
+    assert [problem.code for problem in caught.value.problems] == ["MS-ENG-004"]
