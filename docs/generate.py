@@ -44,11 +44,11 @@ HERE: Final = Path(__file__).resolve().parent
 NOTE: Final = "<!-- Made by `make docs`. Change the code, not this page. -->"
 PROBLEM_AREAS: Final[Mapping[str, str]] = {
     "Intake": "intake.problems", "Referrals": "referrals.problems", "Policy": "policy.problems",
-    "Backtest": "backtest.problems", "Outputs": "outputs.problems",
+    "Backtest": "backtest.problems", "Outputs": "outputs.problems", "Engines": "engines.problems",
     "Signed statements and trust": "referrals.exchange_problems", "Importers": "referrals.importers.problems",
     "Encryption": "outputs.sealing", "Event log": "eventlog.problems", "Workspace": "workspace.problems",
     "Hotline's own commands": "cli.hotline.problems", "Trust commands": "cli.trust.problems",
-    "Referral commands": "cli.referrals.problems",
+    "Referral commands": "cli.referrals.problems", "Cases and decisions": "cases.problems",
 }  # fmt: skip
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Final
 import typer
 
 from merchantscreen import __version__
+from merchantscreen.cli.cases import cases_app
+from merchantscreen.cli.decide import decide
 from merchantscreen.cli.diff import diff
 from merchantscreen.cli.explain import explain
 from merchantscreen.cli.export import export_app
@@ -58,8 +60,9 @@ def shared(
     """
 
 
-for _command in (screen, explain, verify, reproduce, report, simulate, init, diff):
+for _command in (screen, explain, verify, reproduce, report, simulate, init, diff, decide):
     app.command()(_command)
+app.add_typer(cases_app)
 app.add_typer(rules_app)
 app.add_typer(export_app)
 app.add_typer(log_app)
