@@ -17,7 +17,7 @@ SCREEN := $(BIN)/merchantscreen screen --referrals sample_data/referrals.jsonl \
 	--rules rules --as-of $(AS_OF)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format docs check-docs golden bench lock clean
+.PHONY: help demo test test-spark lint types format docs check-docs golden bench lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show the targets.
@@ -53,6 +53,10 @@ demo: $(VENV)/.runtime $(VENV)/.project ## Screen the sample data and show the r
 
 test: $(VENV)/.dev $(VENV)/.project ## Run the whole test suite.
 	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4
+
+test-spark: $(VENV)/.dev $(VENV)/.project ## Run the contract of all engines on Spark too; needs Java 17.
+	$(PIP) install --require-hashes -r requirements-spark.txt
+	$(BIN)/python -m pytest -m spark tests/contracts
 
 # ------------------------------------------------------------------------------------- checks
 
@@ -92,13 +96,15 @@ bench: $(VENV)/.runtime $(VENV)/.project ## Measure screening against decoding, 
 	$(BIN)/python benchmarks/rules.py
 
 # Resolves in an environment of its own. The index comes from your own pip settings and is not written down.
-lock: ## Resolve the dependencies again and write both requirements files.
+lock: ## Resolve the dependencies again and write all requirements files.
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet "pip-tools>=7.5"
 	CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile $(LOCK) -o requirements.txt pyproject.toml
 	CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile $(LOCK) -c requirements.txt --extra dev \
 		-o requirements-dev.txt pyproject.toml
-	$(PYTHON) -c 'import pathlib; [p.write_text("# Locked with hashes by `make lock`; names no index. Holds the build backend too.\n" + p.read_text()) for p in map(pathlib.Path, ["requirements.txt", "requirements-dev.txt"])]'
+	CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile $(LOCK) -c requirements-dev.txt --extra dev \
+		--extra spark-dev -o requirements-spark.txt pyproject.toml
+	$(PYTHON) -c 'import pathlib; [p.write_text("# Locked with hashes by `make lock`; names no index. Holds the build backend too.\n" + p.read_text()) for p in map(pathlib.Path, ["requirements.txt", "requirements-dev.txt", "requirements-spark.txt"])]'
 
 LOCK := --quiet --rebuild --generate-hashes --build-deps-for wheel --strip-extras --allow-unsafe \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host

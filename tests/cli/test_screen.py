@@ -37,7 +37,8 @@ def inputs(tmp_path: Path) -> Inputs:
 
 
 def _evidence(run: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in run.iterdir() if path.name != "manifest.json"}
+    about_the_run = {"manifest.json", "report.html"}
+    return {path.name: path.read_bytes() for path in run.iterdir() if path.name not in about_the_run}
 
 
 # --------------------------------------------------------------------------- what it does

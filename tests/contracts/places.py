@@ -63,6 +63,8 @@ ENGINES: Final[dict[str, Callable[[Path], AbstractContextManager[Engine]]]] = {
     "spark connect": spark_connect,
 }
 """Whoever adds an engine adds it here, and it has to pass."""
+NAMES: Final = [pytest.param(name, marks=pytest.mark.spark) if name.startswith("spark") else name for name in ENGINES]
+"""The same as parameters; those of Spark are marked, as `make test` does without Spark."""
 
 
 @contextmanager
@@ -113,19 +115,3 @@ def installed() -> Path:
     assert found is not None
     assert found.origin is not None
     return Path(found.origin).parent
-
-
-def require(name: str) -> None:
-    """Skip where Spark cannot be; where CI=true everything has to be there, so that nothing is skipped unseen."""
-    missing = [what for what, is_there in (("pyspark", find_spec("pyspark")), ("Java", has_java())) if not is_there]
-    if not name.startswith("spark") or not missing:
-        return
-    said = f"{name} needs {' and '.join(missing)}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(said)
-    pytest.skip(said)
-
-
-def has_java() -> bool:
-    """Tell whether there is a Java to start."""
-    return bool(os.environ.get("JAVA_HOME") or shutil.which("java"))

@@ -27,7 +27,6 @@ from merchantscreen.links import activity, distinct, purchases_at
 from merchantscreen.neighbourhood import count_holders
 from merchantscreen.tables import INPUT_TABLES, Transactions, schema_of
 
-pytestmark = pytest.mark.xdist_group("spark")
 
 EDGES: Final = pl.DataFrame(
     {

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from cli.command import Inputs, merchantscreen
-from contracts.places import require
 
 from merchantscreen.engines.spark import SparkPlace, spark_engine
 from merchantscreen.errors import FileAccessError, UsageError
@@ -41,9 +40,9 @@ def test_a_missing_package_is_one_clear_line(tmp_path: Path, monkeypatch: pytest
     assert list(inputs.out.iterdir()) == []
 
 
+@pytest.mark.spark
 def test_a_missing_java_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package alone does not run: it needs a Java."""
-    require("spark")
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError) as caught, spark_engine(SparkPlace(tmp_path, "local[1]"), 1):
@@ -53,9 +52,9 @@ def test_a_missing_java_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.Mo
     assert "Java 17" in str(problem)
 
 
+@pytest.mark.spark
 def test_a_server_that_does_not_answer_is_one_clear_line(tmp_path: Path) -> None:
     """An address of Connect that cannot be understood ends before anything is sent."""
-    require("spark")
     with pytest.raises(FileAccessError) as caught, spark_engine(SparkPlace(tmp_path, remote="http://127.0.0.1"), 1):
         pass
     assert [problem.code for problem in caught.value.problems] == ["MS-ENG-004"]

@@ -38,7 +38,9 @@ SparkMaster = Annotated[
 ]
 SparkRemote = Annotated[
     str | None,
-    typer.Option("--spark-remote", metavar="URL", help="With --engine spark: a Connect server, such as sc://spark.example."),
+    typer.Option(
+        "--spark-remote", metavar="URL", help="With --engine spark: a Connect server, such as sc://spark.example."
+    ),
 ]
 SparkShared = Annotated[
     bool,

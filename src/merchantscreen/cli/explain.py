@@ -9,8 +9,10 @@ import typer
 
 from merchantscreen.bundle import read_bundle
 from merchantscreen.cli.ranked import ranked_account
+from merchantscreen.cli.rules.telling import show_json
 from merchantscreen.cli.terminal import output
-from merchantscreen.outputs.explanation import CaseFrames, case_of
+from merchantscreen.cli.workspaces import Json
+from merchantscreen.outputs.explanation import CaseFrames, case_of, explanation_values
 from merchantscreen.outputs.explanation import explain as explain_case
 from merchantscreen.outputs.policyview import banner
 from merchantscreen.paths import strongest_paths
@@ -19,6 +21,8 @@ from merchantscreen.paths import strongest_paths
 def explain(
     account: Annotated[str, typer.Argument(help="account_id, as in ranking.csv.")],
     run: Annotated[Path, typer.Option("--run", help="Folder of a run, such as runs/20261101T000000Z.")],
+    *,
+    as_json: Json = False,
 ) -> None:
     """Explain one account's points as arithmetic.
 
@@ -31,6 +35,9 @@ def explain(
     paths = strongest_paths(bundle.ledger, bundle.contributions, account)
     frames = CaseFrames(bundle.ledger, bundle.contributions, bundle.links, bundle.rules, bundle.shadow)
     case = case_of(row, frames, paths, bundle.manifest.model)
+    if as_json:
+        show_json({"run_id": bundle.manifest.run_id, **explanation_values(case)})
+        return
     console = output()
     for line in banner(bundle.manifest):
         console.print(line, soft_wrap=True)

@@ -8,6 +8,7 @@ Rules kept here:
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import os
 from dataclasses import replace
@@ -21,8 +22,9 @@ from rich.text import Text
 from merchantscreen.bundle import Bundle, read_bundle, verify_bundle, written_moment
 from merchantscreen.cases.frames import history_frame
 from merchantscreen.cases.items import RunFrames, view_of
+from merchantscreen.cli.rules.telling import show_json
 from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
+from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
 from merchantscreen.errors import CannotCreateError, FileAccessError, UsageError
 from merchantscreen.outputs.files import read_regular, replace_whole
 from merchantscreen.outputs.policyview import banner
@@ -48,6 +50,8 @@ def report(
     ] = WATCH_CASES,
     workspace: WorkspaceFolder = None,
     as_name: ActingAs = None,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Write a fresh report of a run as one page.
 
@@ -61,6 +65,10 @@ def report(
     shown = Extent(Limits(watch_cases=top), _rejects(run), known_at)
     page = b"".join(pieces(bundle, shown))
     _write(target, page)
+    if as_json:
+        digest = hashlib.sha256(page).hexdigest()
+        show_json({"file": str(target), "run_id": bundle.manifest.run_id, "sha256": digest, "size_bytes": len(page)})
+        return
     console = output()
     for line in banner(bundle.manifest):
         console.print(line, soft_wrap=True)

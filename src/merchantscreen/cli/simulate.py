@@ -10,7 +10,9 @@ import typer
 from rich.text import Text
 
 from merchantscreen.cli.progress import shown_progress
+from merchantscreen.cli.rules.telling import show_json
 from merchantscreen.cli.terminal import output
+from merchantscreen.cli.workspaces import Json
 from merchantscreen.outputs.text import visible
 from merchantscreen.simulation import SimulationOptions
 from merchantscreen.simulation import simulate as simulate_world
@@ -32,6 +34,8 @@ def simulate(
     table_format: Annotated[
         TableFormat, typer.Option("--format", help="Format of merchants, transactions and truth.")
     ] = TableFormat.PARQUET,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Write a simulated payment network with its truth.
 
@@ -41,11 +45,15 @@ def simulate(
     options = SimulationOptions(accounts, transactions, referrals, seed, table_format.value)
     with shown_progress() as progress:
         files = simulate_world(options, out, progress)
+    written = {
+        "referrals": files.referrals,
+        "merchants": files.merchants,
+        "transactions": files.transactions,
+        "truth": files.truth,
+    }
+    if as_json:
+        show_json({role: str(path) for role, path in written.items()})
+        return
     console = output()
-    for role, path in (
-        ("referrals", files.referrals),
-        ("merchants", files.merchants),
-        ("transactions", files.transactions),
-        ("truth", files.truth),
-    ):
+    for role, path in written.items():
         console.print(Text(f"{role:<13}{visible(str(path), 4096)}"), soft_wrap=True)

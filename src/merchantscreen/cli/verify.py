@@ -10,12 +10,18 @@ import typer
 from rich.text import Text
 
 from merchantscreen.bundle import verify_bundle
+from merchantscreen.cli.rules.telling import show_json
 from merchantscreen.cli.terminal import output
+from merchantscreen.cli.workspaces import Json
 from merchantscreen.outputs.policyview import banner
 from merchantscreen.outputs.text import counted, visible
 
 
-def verify(run: Annotated[Path, typer.Argument(help="Folder of a run, such as runs/20261101T000000Z.")]) -> None:
+def verify(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, such as runs/20261101T000000Z.")],
+    *,
+    as_json: Json = False,
+) -> None:
     """Check every file of a run against its manifest.
 
     Needs no inputs. Names every file that differs, is missing or does not belong; exit code 4.
@@ -23,6 +29,11 @@ def verify(run: Annotated[Path, typer.Argument(help="Folder of a run, such as ru
     """
     manifest = verify_bundle(run)
     digest = hashlib.sha256(manifest.canonical()).hexdigest()
+    if as_json:
+        state = manifest.policy.approval.state
+        shown = {"files": len(manifest.outputs), "manifest_sha256": digest, "policy_state": state}
+        show_json({"run_id": manifest.run_id, "verified": True, **shown})
+        return
     files = counted(len(manifest.outputs), "file")
     console = output()
     for line in banner(manifest):

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import narwhals.stable.v2 as nw
 import polars as pl
@@ -114,22 +114,23 @@ class SparkEngine:
         if self._stages is not None:
             return self._in_place(files)
         parts = [self._on_executors(self._native(pl.read_parquet(file, glob=False))) for file in files]
-        return nw.concat([nw.from_native(part) for part in parts])
+        whole: Frame = nw.concat([_frame(part) for part in parts])
+        return whole
 
     def load(self, frame: pl.DataFrame) -> Frame:
         """Bring a compact table to where the data is."""
-        return nw.from_native(self._native(frame))
+        return _frame(self._native(frame))
 
     def save(self, frame: Frame, name: str) -> Frame:
         """Write a stage and go on from there; every stage is a new one, as plans may still read the old."""
         if self._stages is None:
-            return nw.from_native(self._on_executors(frame.to_native()))
+            return _frame(self._on_executors(frame.to_native()))
         self._stage_count += 1
         folder, native = self._stages / f"stage-{self._stage_count:03d}-{name}", frame.to_native()
         with _reported():
             native.write.parquet(_address(folder))
             # a schema that is given need not be looked for, which would be one more job
-            return nw.from_native(self._session.read.schema(native.schema).parquet(_pattern(folder)))
+            return _frame(self._session.read.schema(native.schema).parquet(_pattern(folder)))
 
     def collect(self, frame: Frame) -> pl.DataFrame:
         """Bring a compact result home."""
@@ -140,7 +141,7 @@ class SparkEngine:
         # recursive look-up switches off that folder names of the form key=value become columns
         reader = self._session.read.option("recursiveFileLookup", "true")
         with _reported():
-            return nw.from_native(reader.parquet(*map(_pattern, files)))
+            return _frame(reader.parquet(*map(_pattern, files)))
 
     def _native(self, frame: pl.DataFrame) -> DataFrame:
         typed = frame.cast(
@@ -206,8 +207,14 @@ def _reached(remote: str) -> SparkSession:
         warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
         from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415 - only where Spark is used
 
-    session: Any = SparkSession.builder.remote(remote).appName("merchantscreen").create()
-    return session  # type: ignore[no-any-return]
+    session: SparkSession = SparkSession.builder.remote(remote).appName("merchantscreen").create()
+    return session
+
+
+def _frame(native: DataFrame) -> Frame:
+    """Put a frame of Spark under the definitions of the method."""
+    frame: Frame = nw.from_native(native)
+    return frame
 
 
 def _started(place: SparkPlace) -> SparkSession:

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from merchantscreen.outputs.console import COUNTER_EVIDENCE, DISCLAIMER
 from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.outputs.text import counted, defanged, visible
 from merchantscreen.paths import EvidencePath, Step
+from merchantscreen.referrals.wire import written
 from merchantscreen.vocabulary import CounterEvidence, EvidenceFamily, HostMatch, RuleOutcome
 
 _SHOWN_TERMS: Final = 8
@@ -128,6 +130,31 @@ def case_of(account: Row, frames: CaseFrames, paths: Sequence[EvidencePath], mod
     if sum(_kind_points(case).values()) != account["points_nano"]:
         raise IntegrityError("points do not add up", (PROBLEMS["MS-RUN-016"].at("ledger.jsonl"),))
     return case
+
+
+def explanation_values(case: Case) -> dict[str, Any]:
+    """Return what an explanation rests on as plain values, rows as in the files of the run, for JSON."""
+    rows = {
+        "items": case.items,
+        "contributions": case.terms,
+        "links": case.links,
+        "rules": case.rules,
+        "drafts": case.drafts,
+    }
+    kinds = [
+        {"family": family, "kind": kind, "points_nano": points} for (family, kind), points in _kind_points(case).items()
+    ]
+    return {
+        "account": _plain(case.account),
+        **{name: [_plain(row) for row in some] for name, some in rows.items()},
+        "paths": [asdict(path) for path in case.paths],
+        "kind_points_nano": kinds,
+    }
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    """Write moments as every output does; the rest is plain already."""
+    return {name: written(value) if isinstance(value, datetime) else value for name, value in row.items()}
 
 
 def explain(case: Case) -> Iterator[Text]:
