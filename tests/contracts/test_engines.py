@@ -15,7 +15,6 @@ from typing import Any, Final
 import feature_worlds as worlds
 import narwhals.stable.v2 as nw
 import polars as pl
-import pytest
 from frames import AS_OF, transactions
 from polars.testing import assert_frame_equal
 
@@ -26,7 +25,6 @@ from merchantscreen.features import aggregates, moment_literal, rows_of
 from merchantscreen.links import activity, distinct, purchases_at
 from merchantscreen.neighbourhood import count_holders
 from merchantscreen.tables import INPUT_TABLES, Transactions, schema_of
-
 
 EDGES: Final = pl.DataFrame(
     {
