@@ -130,6 +130,25 @@ def test_the_page_is_read_without_script(chromium: Any, page: Path) -> None:
 # --------------------------------------------------------------------------- for everybody
 
 
+@pytest.fixture(scope="module")
+def case_page(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the page of a case file, as an acquirer gets it."""
+    account = read_bundle(run).ranking["account_id"][0]
+    folder = tmp_path_factory.mktemp("case") / "case"
+    ran = merchantscreen("export", "case-file", account, "--run", run, "--out", folder)
+    assert ran.code == 0, ran.err
+    return folder / "case.html"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_case_file(chromium: Any, case_page: Path, scheme: str) -> None:
+    """What is handed over is for everybody too; it holds no script and asks for nothing."""
+    with opened(chromium, case_page, color_scheme=scheme, bypass_csp=True) as (window, seen):
+        assert axe_violations(window) == []
+        assert {url.partition("#")[0] for url in seen.requests} == {case_page.as_uri()}
+    assert "<script" not in case_page.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(chromium: Any, page: Path, scheme: str) -> None:
     """The page with every part of it open has no accessibility violation, in light and in dark."""
@@ -195,6 +214,16 @@ def test_the_page_prints(chromium: Any, page: Path, repository: Path) -> None:
         assert any(b"Tj" in _unpacked(part) or b"TJ" in _unpacked(part) for part in _streams(paper))
 
 
+def test_a_case_file_prints(chromium: Any, case_page: Path, repository: Path) -> None:
+    """The investigation file comes out on paper with its text."""
+    with opened(chromium, case_page) as (window, seen):
+        paper = window.pdf(path=str(repository / SHOTS / "case-file.pdf"), format="A4", tagged=True)
+        window.screenshot(path=repository / SHOTS / "case-file.png", full_page=True)
+        assert seen.messages == []
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", paper)) < 20
+    assert any(b"Tj" in _unpacked(part) or b"TJ" in _unpacked(part) for part in _streams(paper))
+
+
 def _streams(paper: bytes) -> list[bytes]:
     return re.findall(rb"stream\r?\n(.*?)\r?\nendstream", paper, re.DOTALL)
 
@@ -237,7 +266,7 @@ def test_it_is_kept_as_seen(chromium: Any, page: Path, repository: Path, name: s
 
 
 def test_two_thousand_cases_open(chromium: Any, long_page: Path) -> None:
-    """A page of two thousand cases shows its head at once and is whole soon; bounds allow for a busy machine."""
+    """A page of two thousand cases opens, and says how long that took; benchmarks/report.py measures it."""
     with opened(chromium, long_page) as (window, _):
         first, whole = window.evaluate(
             "[performance.getEntriesByName('first-contentful-paint')[0].startTime,"
@@ -245,6 +274,5 @@ def test_two_thousand_cases_open(chromium: Any, long_page: Path) -> None:
         )
     size = long_page.stat().st_size
     print(f"{size:,} bytes, first view {first / 1000:.2f} s, whole {whole / 1000:.2f} s")  # noqa: T201 - the figure
+    assert 0 < first <= whole
     assert size < 26_000_000
-    assert first < 3_000
-    assert whole < 60_000

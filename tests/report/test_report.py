@@ -274,7 +274,7 @@ def _hostile(bundle: Bundle, sting: str) -> Bundle:
 def test_no_text_changes_a_tag(small: Bundle) -> None:
     """Whatever stands in the text fields, tags and attributes are the same, and nothing acts."""
     calm = Page(render(_hostile(small, "")))
-    for sting in dict.fromkeys((*HOSTILE, *NAUGHTY[:: max(1, len(NAUGHTY) // 120)])):
+    for sting in dict.fromkeys((*HOSTILE, *NAUGHTY)):
         text = render(_hostile(small, sting))
         assert Page(text).tags == calm.tags, sting
         acting = {sign for sign in text if unicodedata.category(sign) in {"Cc", "Cf", "Zl", "Zp", "Cs"}}
