@@ -13,6 +13,7 @@ import pytest
 from cli.command import AS_OF, MERCHANT_COLUMNS, REFERRAL, TRANSACTION_COLUMNS, Inputs, Ran, merchantscreen, process
 from exports.naughty_run import CORPUS
 from rich.cells import cell_len
+from workspace.places import made, with_referrals
 
 FREE = ("dba_name", "legal_name", "address", "phone", "email", "website_urls")
 """Columns of the merchant file that hold what account holders write."""
@@ -137,3 +138,23 @@ def test_what_exports_and_reports_say_acts_on_nothing(runs: tuple[Path, Path], t
         _said("export", "xlsx", runs[0], "--out", place / f"{number}.xlsx", *flags, FORCE_COLOR="1")
     _said("export", "match", account, "--run", runs[0], FORCE_COLOR="1")
     _said("report", runs[0], "--out", place / "page.html", FORCE_COLOR="1")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_queue_of_cases_acts_on_nothing(runs: tuple[Path, Path], tmp_path: Path, width: str) -> None:
+    """Names in the queue and in a case, and reasons over the whole list, are shown and never obeyed."""
+    data, desk = runs[0].parents[1], made(tmp_path / "desk").folder
+    with_referrals(desk)
+    place = ("--workspace", desk)
+    inputs = ("--merchants", data / "m.parquet", "--transactions", data / "t.parquet", "--max-rejects", "99999")
+    _said("screen", *inputs, "--as-of", AS_OF, "--run-id", "r", *place)
+    listed = json.loads(_said("cases", "list", "--all", "--json", *place).out)["cases"]
+    assert len(listed) > 200
+    _said("cases", "list", "--all", *place, FORCE_COLOR="1", COLUMNS=width)
+    reasons = CORPUS[int(width) % 7 :: len(CORPUS) // 8]
+    for case, reason in zip(listed, reasons, strict=False):
+        words = ("decide", case["number"], "--disposition", "no_action", "--reason", reason, *place)
+        ran = merchantscreen(*words)
+        assert ran.code in {0, 2, 65}
+        assert _acting(ran.out + ran.err) == set()
+        _said("cases", "show", case["number"], *place, FORCE_COLOR="1", COLUMNS=width)
