@@ -91,9 +91,10 @@ golden: $(VENV)/.runtime $(VENV)/.project ## Make sample_data/ and its expected 
 	install -m 644 build/golden/run/ranking.csv sample_data/expected/
 	cd build/golden/run && rm rejects.csv manifest.json && sha256sum * > $(CURDIR)/sample_data/expected/SHA256SUMS
 
-bench: $(VENV)/.runtime $(VENV)/.project ## Measure screening against decoding, and deciding rules against reading features.
+bench: $(VENV)/.runtime $(VENV)/.project ## Measure screening, rules and the exchange, each against the least anyone could do.
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/rules.py
+	$(BIN)/python benchmarks/exchange.py
 
 # Resolves in an environment of its own. The index comes from your own pip settings and is not written down.
 lock: ## Resolve the dependencies again and write all requirements files.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -255,3 +258,13 @@ def test_a_changed_bundle_ends_with_four(inputs: Inputs) -> None:
     assert merchantscreen("verify", inputs.out / "r").code == 4
     ran = merchantscreen("explain", "400001/M1", "--run", inputs.out / "r")
     assert (ran.code, ran.codes) == (4, ["MS-RUN-012"])
+
+
+def test_what_libraries_log_is_not_heard() -> None:
+    """A library that logs an error of its own, with a value in it, says nothing on the screen."""
+    talk = "import logging; logging.getLogger('sqlalchemy.pool').error('%s', 'planted', exc_info=ValueError('planted'))"
+    script = f"from merchantscreen.cli import main; main(['--version']); {talk}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True,
+                          env=os.environ | {"PYTHONPATH": ":".join(sys.path)})  # fmt: skip
+    assert done.stdout.startswith("merchantscreen ")
+    assert done.stderr == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import signal
@@ -9,10 +10,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
 
 from merchantscreen.cli.app import app
 from merchantscreen.cli.failures import EXIT_INTERRUPTED, Terminated, settle
 from merchantscreen.cli.words import prepared
+
+_UNHEARD: Final = logging.NullHandler()
+"""Takes what libraries log, such as a lost connection with its traceback: it may quote values, and we say it too."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -53,7 +58,8 @@ def _give_up_unwritable_output() -> None:
 
 
 def _protect() -> None:
-    """Leave no core dump, which would hold input data, and escape what a terminal cannot show."""
+    """Leave no core dump, which would hold input data, no log of a library, and escape what a terminal cannot show."""
+    logging.getLogger().addHandler(_UNHEARD)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
