@@ -355,7 +355,7 @@ class Histories(RuleBasedStateMachine):
 
 
 Histories.TestCase.settings = settings(
-    max_examples=6, stateful_step_count=12, derandomize=True, deadline=None,
+    max_examples=4, stateful_step_count=12, derandomize=True, deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )  # fmt: skip
 TestHistories = Histories.TestCase
