@@ -39,6 +39,11 @@ $(VENV)/.dev: requirements-dev.txt | $(VENV)/.made
 	$(PIP) install --require-hashes -r requirements-dev.txt
 	@touch $@ $(VENV)/.runtime
 
+# On top of the same environment: the lock is that of the tests and Spark's packages, half a gigabyte.
+$(VENV)/.spark: requirements-spark.txt $(VENV)/.dev
+	$(PIP) install --require-hashes -r requirements-spark.txt
+	@touch $@
+
 # The project itself: built by the locked backend, nothing fetched, nothing resolved.
 # The lock is an order-only step here, or a second lock would mean a second build.
 $(VENV)/.project: $(PACKAGED) | $(VENV)/.runtime
@@ -51,12 +56,13 @@ demo: $(VENV)/.runtime $(VENV)/.project ## Screen the sample data and show the r
 	@rm -rf $(RUNS)/demo
 	$(SCREEN) --out $(RUNS) --run-id demo
 
+# Each process takes a stretch of its own, so that what a file's tests share is made once; who is done helps the rest.
 test: $(VENV)/.dev $(VENV)/.project ## Run the whole test suite.
-	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4
+	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist worksteal
 
-test-spark: $(VENV)/.dev $(VENV)/.project ## Run the contract of all engines on Spark too; needs Java 17.
-	$(PIP) install --require-hashes -r requirements-spark.txt
-	$(BIN)/python -m pytest -m spark tests/contracts
+# One process and one session per place: a second worker would start every Spark again.
+test-spark: $(VENV)/.spark $(VENV)/.project ## Run the contract of all engines on Spark too; needs Java 17.
+	$(BIN)/python -m pytest -m spark -n 0 tests/contracts
 
 # ------------------------------------------------------------------------------------- checks
 
@@ -91,10 +97,20 @@ golden: $(VENV)/.runtime $(VENV)/.project ## Make sample_data/ and its expected 
 	install -m 644 build/golden/run/ranking.csv sample_data/expected/
 	cd build/golden/run && rm rejects.csv manifest.json && sha256sum * > $(CURDIR)/sample_data/expected/SHA256SUMS
 
-bench: $(VENV)/.runtime $(VENV)/.project ## Measure screening, rules and the exchange, each against the least anyone could do.
-	$(BIN)/python benchmarks/run.py
-	$(BIN)/python benchmarks/rules.py
-	$(BIN)/python benchmarks/exchange.py
+# SIZE=small is a smoke run of a few minutes; medium has 10 million transactions, large 100 million.
+SIZE ?= small
+SMOKE := $(filter small,$(SIZE))
+ROUNDS ?= $(if $(SMOKE),1,3)
+MEASURE := $(BIN)/python benchmarks
+ON_WORLDS := --work build/bench --rounds $(ROUNDS) --size
+bench: $(VENV)/.dev $(VENV)/.project ## Measure everything beside the least anyone could do: SIZE=small, medium or large.
+	$(MEASURE)/run.py $(ON_WORLDS) $(SIZE)
+	$(MEASURE)/growth.py $(ON_WORLDS) $(SIZE)
+	$(MEASURE)/index.py $(ON_WORLDS) $(SIZE)
+	$(MEASURE)/spark.py $(ON_WORLDS) $(SIZE:large=medium)
+	$(MEASURE)/evidence.py $(if $(SMOKE),--small)
+	$(MEASURE)/rules.py $(if $(SMOKE),--accounts 20000 --repeat 3)
+	$(MEASURE)/exchange.py $(if $(SMOKE),--referrals 2000 --repeat 1)
 
 # Resolves in an environment of its own. The index comes from your own pip settings and is not written down.
 lock: ## Resolve the dependencies again and write all requirements files.

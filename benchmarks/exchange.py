@@ -17,18 +17,17 @@ Processor time says more than wall time on a machine that others use, too.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
+
+from measuring import Measure, measure
 
 from merchantscreen.referrals import envelope, trustchain
 from merchantscreen.referrals.events import ReferralEvent
@@ -69,15 +68,6 @@ for (leaf,) in sqlite3.connect(sys.argv[1]).execute("SELECT leaf FROM eventlog_e
     if "payload" in body:
         json.loads(base64.b64decode(body["payload"]))
 """
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Wall and processor time, and peak memory, of one process with its children."""
-
-    wall: float
-    processor: float
-    peak_mib: float
 
 
 @dataclass(frozen=True)
@@ -154,21 +144,6 @@ def _envelopes(signers: dict[str, SigningKey], referrals: int) -> Iterator[bytes
 # --------------------------------------------------------------------------- measuring
 
 
-def measure(command: Sequence[str | Path]) -> Measure:
-    """Run a command to its end and measure it.
-
-    Raises:
-        RuntimeError: It failed.
-    """
-    started = time.perf_counter()
-    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"exit {process.returncode}: {' '.join(map(str, command))}")
-    return Measure(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-
-
 def one_round(world: World, work: Path, store: str | None) -> dict[str, Measure]:
     """Measure every command once, each after its floor."""
     python, signed, table = sys.executable, work / "signed", work / "table"
@@ -194,8 +169,8 @@ def _new(place: Path, store: str | None) -> None:
     measure([*_command("init", place, "--audience", AUDIENCE), *(["--store", store] if store else [])])
 
 
-def _command(*words: str | Path) -> list[str | Path]:
-    return [sys.executable, "-m", "merchantscreen.cli", *words]
+def _command(*words: str | Path) -> list[str]:
+    return [sys.executable, "-m", "merchantscreen.cli", *map(str, words)]
 
 
 FLOORS: Final = {
@@ -219,7 +194,7 @@ def report(rounds: Sequence[dict[str, Measure]]) -> None:
 
 
 def _median(rounds: Sequence[dict[str, Measure]], name: str) -> tuple[float, float]:
-    return median(one[name].wall for one in rounds), median(one[name].processor for one in rounds)
+    return median(one[name].wall for one in rounds), median(one[name].cpu for one in rounds)
 
 
 def _options() -> argparse.Namespace:

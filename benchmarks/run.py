@@ -1,125 +1,132 @@
-"""Measure a screening run against the least anyone could do: decode the same columns.
+"""Measure a screening end to end beside the floor, the same plan in DuckDB, and pandas with networkx.
 
-    python benchmarks/run.py [--accounts N] [--transactions N] [--referrals N] [--repeat N] [--work DIR]
+    python benchmarks/run.py [--size small|medium|large] [--against floor duckdb pandas] [--rounds N] [--work DIR]
 
-Both run in processes of their own, by turns, so that a busy machine slows both. Reported:
-the median of each, their ratio, and the peak memory of the screening process.
+By turns, in processes of their own. Printed as Markdown: wall and processor time, peak memory of all processes
+together, and the ratios round by round, of medians with their range. Then whether all found the same linked accounts:
+a benchmark of programs that do different things says nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from typing import Final
 
-DECODE: Final = """
-import sys
+import measuring
 import polars as pl
-for folder in sys.argv[1:]:
-    frame = pl.scan_parquet(folder)
-    frame.select(pl.all().hash().sum()).collect(engine="streaming")
-"""
-"""The floor: every column decoded and looked at once, nothing kept."""
+import worlds
+from measuring import Contestant, merchantscreen, say, script
+from worlds import World
+
+SCREEN: Final = "screen"
+RUN_ID: Final = "bench"
+AGAINST: Final = ("floor", "duckdb", "pandas")
+LARGEST_FOR_PANDAS: Final = 10_000_000
+"""Beyond this many transactions pandas does not fit into the memory of a usual machine; it is left out."""
 
 
-@dataclass(frozen=True)
-class Measure:
-    """Wall time and peak memory of one process."""
+def screening(world: World, runs: Path, **options: object) -> Contestant:
+    """Screen a world; `options` are more options of `screen`, or others than usual."""
+    inputs = {"referrals": world.referrals, "merchants": world.merchants, "transactions": world.transactions}
+    usual = {"as_of": f"{worlds.AS_OF.isoformat()}Z", "out": runs, "run_id": RUN_ID, "max_rejects": 0}
+    return Contestant(SCREEN, merchantscreen("screen", **{**inputs, **usual, **options}), runs)
 
-    seconds: float
-    peak_mib: float
+
+def contestants(world: World, work: Path) -> dict[str, Contestant]:
+    """List all that can be measured, by name."""
+    duckdb, pandas = work / "duckdb", work / "pandas"
+    listed = (
+        Contestant("floor", script("floor.py", world.merchants, world.transactions)),
+        screening(world, work / "runs"),
+        Contestant("duckdb", script("duckdb_plan.py", world.folder, "--out", duckdb), duckdb),
+        Contestant("pandas", script("pandas_networkx.py", world.folder, "--out", pandas), pandas),
+    )
+    return {contestant.name: contestant for contestant in listed}
 
 
-def measure(command: Sequence[str]) -> Measure:
-    """Run a command to its end and measure it.
+# --------------------------------------------------------------------------- did they do the same?
+
+
+def linked_accounts(contestant: Contestant) -> set[str]:
+    """Read the accounts with a link inside the window off what a contestant wrote.
 
     Raises:
-        RuntimeError: It failed.
+        ValueError: It writes nothing, like the floor.
     """
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"exit {process.returncode}: {' '.join(command)}")
-    return Measure(time.perf_counter() - started, usage.ru_maxrss / 1024)
+    if contestant.out is None:
+        raise ValueError(f"{contestant.name} finds nothing")
+    if contestant.name == SCREEN:
+        schema = {"account_id": pl.String, "in_window": pl.Boolean}
+        links = pl.read_ndjson(contestant.out / RUN_ID / "links.jsonl", schema=schema)
+        return set(links.filter("in_window")["account_id"])
+    return set(pl.read_parquet(contestant.out / "linked.parquet", columns=["account_id"])["account_id"])
 
 
-def screening(world: Path, out: Path) -> list[str]:
-    """Write the command of a screening run over a simulated world."""
-    inputs = ["--referrals", str(world / "referrals.jsonl"), "--merchants", str(world / "merchants.parquet")]
-    inputs += ["--transactions", str(world / "transactions")]
-    return [
-        _merchantscreen(),
-        "screen",
-        *inputs,
-        "--as-of",
-        "2026-11-01T00:00:00Z",
-        "--out",
-        str(out),
-        "--run-id",
-        "bench",
-    ]
+def agreement(listed: Iterable[Contestant], world: World) -> str:
+    """Say whether all found the accounts that were planted.
+
+    Raises:
+        RuntimeError: Somebody found others.
+    """
+    planted = set(pl.read_parquet(world.truth, columns=["account_id"])["account_id"])
+    found = {one.name: linked_accounts(one) for one in listed if one.out}
+    if strayed := [name for name, accounts in found.items() if accounts != planted]:
+        raise RuntimeError(f"other linked accounts than were planted: {', '.join(strayed)}")
+    return f"{' and '.join(found)} found the same {len(planted):,} linked accounts, those that were planted."
 
 
-def simulation(options: argparse.Namespace, world: Path) -> list[str]:
-    """Write the command that makes the world."""
-    sizes = ["--accounts", str(options.accounts), "--transactions", str(options.transactions)]
-    sizes += ["--referrals", str(options.referrals), "--seed", "1"]
-    return [_merchantscreen(), "simulate", *sizes, "--format", "parquet", "--out", str(world)]
+# --------------------------------------------------------------------------- command line
 
 
-def by_turns(options: argparse.Namespace, work: Path) -> tuple[list[Measure], list[Measure]]:
-    """Measure decoding and screening alternately."""
-    world, out = work / "world", work / "runs"
-    made = measure(simulation(options, world))
-    print(f"simulate  {made.seconds:8.2f} s  {made.peak_mib:8.0f} MiB")
-    decode = [sys.executable, "-c", DECODE, str(world / "transactions"), str(world / "merchants.parquet")]
-    floors, runs = [], []
-    for _ in range(options.repeat):
-        floors.append(measure(decode))
-        shutil.rmtree(out, ignore_errors=True)
-        runs.append(measure(screening(world, out)))
-    return floors, runs
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that all benchmarks on worlds have."""
+    worlds.add_options(parser)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--work", type=Path, help="folder for worlds and results, kept; a temporary one by default")
 
 
-def report(floors: Sequence[Measure], runs: Sequence[Measure]) -> None:
-    """Print medians, their ratio, and peak memory."""
-    floor, run = median(m.seconds for m in floors), median(m.seconds for m in runs)
-    print(f"decode    {floor:8.2f} s  {max(m.peak_mib for m in floors):8.0f} MiB")
-    print(f"screen    {run:8.2f} s  {max(m.peak_mib for m in runs):8.0f} MiB")
-    print(f"ratio     {run / floor:8.2f}    share of decoding {floor / run:.0%}")
+@contextmanager
+def workplace(options: argparse.Namespace) -> Iterator[Path]:
+    """Give the folder to work in."""
+    if options.work:
+        options.work.mkdir(parents=True, exist_ok=True)
+        yield options.work
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
-def _merchantscreen() -> str:
-    """Find the command beside the interpreter that runs us."""
-    return str(Path(sys.executable).with_name("merchantscreen"))
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure a screening run against plain decoding.")
-    parser.add_argument("--accounts", type=int, default=100_000)
-    parser.add_argument("--transactions", type=int, default=2_000_000)
-    parser.add_argument("--referrals", type=int, default=1_000)
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--work", type=Path, help="folder for the world and the runs; a temporary one by default")
-    return parser.parse_args()
+def world_of(options: argparse.Namespace, work: Path) -> World:
+    """Make the world that was asked for, or find it again."""
+    size = worlds.size_of(options)
+    say(f"world: {size}")
+    return worlds.make(size, work / size.name)
 
 
 def main() -> None:
-    """Make a world, measure, report."""
-    options = _options()
-    with tempfile.TemporaryDirectory(dir=options.work) as work:
-        report(*by_turns(options, Path(work)))
+    """Make a world, measure by turns, print the table."""
+    parser = argparse.ArgumentParser(description="Measure a screening beside the floor and its alternatives.")
+    add_options(parser)
+    parser.add_argument("--against", nargs="*", choices=AGAINST, help="all of them, where they fit, when absent")
+    options = parser.parse_args()
+    size = worlds.size_of(options)
+    fitting = AGAINST if size.transactions <= LARGEST_FOR_PANDAS else AGAINST[:-1]
+    wanted = {SCREEN, *(fitting if options.against is None else options.against)}
+    with workplace(options) as work:
+        world = world_of(options, work)
+        everyone = contestants(world, work)
+        listed = {name: one for name, one in everyone.items() if name in wanted}
+        # Once uncounted, so that everybody finds the files in the page cache.
+        measuring.measure(everyone["floor"].command)
+        measured = measuring.by_turns(list(listed.values()), options.rounds)
+        bases = [name for name in ("floor", SCREEN) if name in listed]
+        print(f"{size}; {options.rounds} rounds; {measuring.machine()}\n")
+        print(measuring.against(measured, *bases))
+        print(f"\n{agreement(listed.values(), world)}")
 
 
 if __name__ == "__main__":

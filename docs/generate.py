@@ -14,7 +14,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from importlib import import_module
@@ -27,8 +27,10 @@ import language_page
 import lint_pages
 import polars as pl
 import settings_page
+import typer
 
 from merchantscreen import errors, features, identifiers, tables
+from merchantscreen.cli.app import app
 from merchantscreen.errors import MerchantScreenError, ProblemKind
 from merchantscreen.intake import mapping
 from merchantscreen.outputs import rulepages
@@ -528,30 +530,44 @@ def _feature_row(alike: Sequence[features.Feature]) -> tuple[object, ...]:
 
 def command_page() -> str:
     """Show the help of every command, as the terminal shows it."""
-    app = import_module("merchantscreen.cli").app
-    overview = _help([])
-    commands = [[command.name or _dashed(command.callback)] for command in app.registered_commands]
-    for group in app.registered_groups:
-        inner = group.typer_instance
-        name = inner.info.name
-        commands += [[name], *([name, command.name] for command in inner.registered_commands)]
-    blocks = [f"## merchantscreen {' '.join(words)}\n\n```text\n{_help(words)}\n```" for words in commands]
-    return page("Command line", f"```text\n{overview}\n```", *blocks)
+    names = list(_verbs(typer.main.get_group(app), ()))
+    helps = _helps([(), *names])
+    blocks = [f"## merchantscreen {' '.join(words)}\n\n```text\n{helps[words]}\n```" for words in names]
+    return page("Command line", f"```text\n{helps[()]}\n```", *blocks)
 
 
-def _dashed(callback: Callable[..., object] | None) -> str:
-    return getattr(callback, "__name__", "").replace("_", "-")
+def _verbs(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every verb below a command, each group before its verbs."""
+    for name, below in getattr(command, "commands", {}).items():
+        yield (*words, name)
+        yield from _verbs(below, (*words, name))
 
 
-def _help(arguments: Sequence[str]) -> str:
-    """Ask a process of its own, so that width and colour do not depend on who asks."""
+_ASK: Final = """
+import io, json, sys
+from contextlib import redirect_stdout
+from merchantscreen.cli import main
+
+for words in json.load(sys.stdin):
+    with redirect_stdout(io.StringIO()) as said:
+        code = main([*words, "--help"])
+    print(json.dumps(said.getvalue()))
+    assert code == 0, words
+"""
+
+
+def _helps(commands: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """Ask one process of its own for them all, so that width and colour do not depend on who asks."""
     plain = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
-    run = "import sys; sys.argv[0] = 'merchantscreen'; from merchantscreen.cli import main; sys.exit(main())"
     done = subprocess.run(
-        [sys.executable, "-c", run, *arguments, "--help"],
+        [sys.executable, "-c", _ASK], input=json.dumps(commands),
         env=os.environ | plain, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+    return dict(zip(commands, map(_trimmed, map(json.loads, done.stdout.splitlines())), strict=True))
+
+
+def _trimmed(said: str) -> str:
+    return "\n".join(line.rstrip() for line in said.strip("\n").splitlines())
 
 
 # --------------------------------------------------------------------------------------- pages

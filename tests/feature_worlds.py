@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 import polars as pl
 from frames import AS_OF, account_links, clues, declared, flagged, frame
 
-from merchantscreen.features import Crowds, Numbers, Surroundings, aggregates, assemble, rows_of
+from merchantscreen.features import COLUMNS, Crowds, Numbers, Surroundings, aggregates, assemble, naive_utc
 from merchantscreen.policy.loading import load_policy
 from merchantscreen.tables import Accounts, Holdings, Transactions, empty
 
@@ -70,7 +70,8 @@ def merchants(*rows: dict[str, Any]) -> pl.DataFrame:
 
 def stages(transactions: pl.DataFrame, wanted: pl.DataFrame, linked: pl.DataFrame, as_of: datetime) -> dict[str, Any]:
     """Measure transactions the way a screening does, without collecting."""
-    rows = rows_of(nw.from_native(transactions.lazy()), nw.from_native(wanted.lazy()), as_of)
+    known = transactions.filter(pl.col("occurred_at") <= naive_utc(as_of)).join(wanted, on="account_id", how="semi")
+    rows = {name: nw.from_native(known.select(columns).lazy()) for name, columns in COLUMNS.items()}
     return dict(aggregates(rows, nw.from_native(linked.lazy()), MEASURES))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
+from merchantscreen.engines import Engine
 from merchantscreen.tables import (
     AccountLinks,
     Accounts,
@@ -17,6 +18,7 @@ from merchantscreen.tables import (
     Transactions,
     schema_of,
 )
+from merchantscreen.traffic import Traffic, WholeTable
 
 AS_OF = datetime(2026, 11, 1)
 
@@ -75,3 +77,8 @@ def account_links(*rows: dict[str, Any]) -> pl.DataFrame:
     """Build links inside the window by exact host unless said otherwise."""
     complete = [{"seen_as": row["domain"], **row} for row in rows]
     return frame(AccountLinks, complete, kind="declared_website", in_window=True, match="exact")
+
+
+def traffic(engine: Engine, rows: pl.DataFrame, as_of: datetime = AS_OF) -> Traffic:
+    """Put transactions on an engine, as one table in no order."""
+    return Traffic(engine, (WholeTable(engine, engine.load(rows), as_of),))

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from merchantscreen.intake.cards import ISSUER_RANGES, IssuerRange, luhn_sum
+from merchantscreen.cards import ISSUER_RANGES, IssuerRange, luhn_sum
 
 MERCHANT = {"acquirer_id": "400001", "card_acceptor_id": "CAID0001", "dba_name": "Amber Shop", "mcc": "0742"}
 TRANSACTION = {

@@ -6,15 +6,12 @@ count by the register; this module looks for accounts and rules that went untest
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
-import narwhals.stable.v2 as nw
 import polars as pl
 
-from merchantscreen.engines import Engine, Frame
-from merchantscreen.features import moment_literal
 from merchantscreen.tables import BlindSpots, schema_of
+from merchantscreen.traffic import Traffic
 from merchantscreen.vocabulary import BlindSpot, RuleOutcome
 
 _LINK_COLUMNS: Final = {
@@ -25,30 +22,23 @@ _LINK_COLUMNS: Final = {
 """Columns of the staged transactions in which flagged domains are looked for, and where they come from."""
 
 
-def find(
-    engine: Engine, transactions: Frame, accounts: pl.DataFrame, results: pl.DataFrame, as_of: datetime
-) -> tuple[pl.DataFrame, ...]:
+def find(traffic: Traffic, accounts: pl.DataFrame, results: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
     """Find accounts, rules and transactions that could not be tested.
 
     Args:
-        engine: Where the data is.
-        transactions: tables.Transactions, without a cut at `as_of`.
+        traffic: The transactions of the run.
         accounts: tables.Accounts.
         results: tables.RuleResults of the neighbourhood.
-        as_of: The moment the screen looks from.
 
     Returns:
         Frames of tables.BlindSpots.
     """
-    occurred, until = nw.col("occurred_at"), moment_literal(as_of)
-    late = transactions.filter(occurred > until).select(nw.len().alias("count"))
-    active = engine.collect(transactions.filter(occurred <= until).select("account_id").unique())
     return (
-        *_accounts(accounts, active),
+        *_accounts(accounts, traffic.accounts().to_frame()),
         _facilitators(accounts),
         _rules(results),
         _spot(
-            BlindSpot.TRANSACTION_AFTER_AS_OF, "transactions", int(engine.collect(late)["count"].item()),
+            BlindSpot.TRANSACTION_AFTER_AS_OF, "transactions", traffic.late_count(),
             "transactions later than the moment of the screen; left out",
         ),
     )  # fmt: skip

@@ -13,7 +13,9 @@ Source: rows 21 and 22 and 5.6 of the threat model.
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import os
 import platform
 import re
@@ -31,9 +33,9 @@ import dataframely as dy
 import polars as pl
 
 from merchantscreen import __version__
+from merchantscreen.cards import looks_like_card_number
 from merchantscreen.domains import suffix_list_date
 from merchantscreen.errors import CannotCreateError, FileAccessError, InputError, IntegrityError, Problem, UsageError
-from merchantscreen.intake.cards import looks_like_card_number
 from merchantscreen.outputs import manifest as m
 from merchantscreen.outputs.csvfile import csv_lines
 from merchantscreen.outputs.files import Written, read_regular, replace_whole, sync_folder, write_new
@@ -46,12 +48,22 @@ from merchantscreen.policy.locking import approval_of
 from merchantscreen.policy.model import EvidenceModel, Policy
 from merchantscreen.records import SourceFile
 from merchantscreen.screening import ScreenResult
-from merchantscreen.tables import Breadths, CaseHistory, Degrees, LinkDegrees, Rejects, RunChanges, conform, empty
+from merchantscreen.tables import (
+    Breadths,
+    CaseHistory,
+    Degrees,
+    LinkDegrees,
+    Rejects,
+    RunChanges,
+    conform,
+    empty,
+    schema_of,
+)
 from merchantscreen.vocabulary import Tier
 
 __all__ = [
-    "PARTS", "Bundle", "Comparison", "Part", "RunFacts", "compile_manifest", "prepare", "read_bundle", "verify_bundle",
-    "versions", "work_folder", "write_bundle", "write_rejects", "written_moment",
+    "PARTS", "Bundle", "Comparison", "Part", "RunFacts", "compile_manifest", "prepare", "read_bundle", "read_ranking",
+    "read_rejects", "verify_bundle", "versions", "work_folder", "write_bundle", "write_rejects", "written_moment",
 ]  # fmt: skip
 
 FROZEN: Final[Mapping[str, type[dy.Schema]]] = {
@@ -344,6 +356,26 @@ def verify_bundle(run: Path) -> m.Manifest:
     if problems:
         raise IntegrityError("the bundle does not match its manifest", tuple(problems))
     return manifest
+
+
+def read_rejects(run: Path) -> pl.DataFrame:
+    """Read tables.Rejects of a run; call `verify_bundle` first, which checks the file."""
+    lines = csv.DictReader(io.StringIO((run / "rejects.csv").read_text(encoding="utf-8"), newline=""))
+    names = schema_of(Rejects)
+    rows = [{name: line[name] or None for name in names} for line in lines]
+    return conform(pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String)), Rejects)
+
+
+def read_ranking(run: Path) -> tuple[m.Manifest, pl.DataFrame]:
+    """Read the manifest and tables.Ranking of a bundle alone.
+
+    Raises:
+        InputError: the folder is not a run, or its manifest cannot be read.
+        IntegrityError: the ranking is missing or differs from the manifest.
+    """
+    manifest = _read_manifest(run)[0]
+    (ranking,) = (part for part in _READ if part.name == "ranking")
+    return manifest, _read_part(run, ranking, manifest)
 
 
 def _read_manifest(run: Path) -> tuple[m.Manifest, bytes]:

@@ -7,18 +7,16 @@ carry beyond themselves would be too. Rules kept here:
   telephone number nothing;
 * an identifier cannot be cut without becoming another one, so there it is only found;
 * each pattern is one text that Python and Polars read alike, so a single text and a
-  whole column come out the same.
+  whole column (identifiers.py) come out the same.
 
 Names and postal addresses look like any other words and are not recognised. Card
-numbers are the business of intake/cards.py.
+numbers are the business of cards.py.
 """
 
 from __future__ import annotations
 
 import re
 from typing import Final
-
-import polars as pl
 
 _LETTER: Final = "A-Za-z\u0080-\U0010ffff"
 _LABELS: Final = f"(?:[0-9{_LETTER}_-]+\\.)+"
@@ -28,7 +26,7 @@ _EMAIL: Final = r"[^ \t@＠;,]+[@＠]"
 _PATH: Final = f"({_LABELS}[{_LETTER}][{_LETTER}0-9-]+)(?::[0-9]+)?[/\\\\?#][^ \\t;,]*"
 _PHONE: Final = r"(?:\+|\b)\(?[0-9](?:[ ()./-]{0,2}[0-9]){6,14}\b"
 """Seven to fifteen digits, grouped or not. Source: ITU-T E.164 for the longest."""
-_STEPS: Final = ((_WEB_ADDRESS, 1), (_EMAIL, 0), (_PATH, 1), (_PHONE, 0))
+STEPS: Final = ((_WEB_ADDRESS, 1), (_EMAIL, 0), (_PATH, 1), (_PHONE, 0))
 """What is replaced, in this order, and the group that stays of it (0 for nothing)."""
 
 HAS_ADDRESS: Final = f"{_WEB_ADDRESS}|{_EMAIL}|{_PATH}"
@@ -41,16 +39,9 @@ IN_TOKEN: Final = rf"{IN_IDENTIFIER}| |\.[A-Za-z]{{2,}}/"
 
 def without_contacts(text: str) -> str:
     """Reduce web and e-mail addresses in a text to their hosts and take telephone numbers out."""
-    for pattern, kept in _STEPS:
+    for pattern, kept in STEPS:
         text = re.sub(pattern, rf"\{kept}" if kept else "", text)
     return text
-
-
-def without_contacts_expression(column: pl.Expr) -> pl.Expr:
-    """Do `without_contacts` for a whole column; a test holds the two together."""
-    for pattern, kept in _STEPS:
-        column = column.str.replace_all(pattern, f"${{{kept}}}" if kept else "")
-    return column
 
 
 def without_addresses(text: str) -> str:

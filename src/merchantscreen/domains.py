@@ -30,7 +30,6 @@ from pathlib import Path
 from typing import Final
 
 import can_ada
-import polars as pl
 import publicsuffixlist
 
 MAX_TEXT_LENGTH: Final = 2048
@@ -253,51 +252,3 @@ def _mixes_scripts(a_label: str) -> bool:
 def _script(letter: str) -> str:
     """Return the script of a letter, which its Unicode name begins with."""
     return unicodedata.name(letter, "UNNAMED").split(" ")[0].split("-")[0]
-
-
-# --------------------------------------------------------------------------- whole columns
-
-
-_PLAIN_LABEL: Final = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_PLAIN: Final = (
-    r"^(?:[Hh][Tt][Tt][Pp][Ss]?://)?"
-    rf"(?P<host>(?:{_PLAIN_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?)"
-    r"(?P<path>/[A-Za-z0-9_~/-]*)?(?P<query>\?[A-Za-z0-9_~=&.%+:/,-]+)?$"
-)
-"""What both ways read alike: a name whose last label starts with a letter (so no IP address), no
-trailing dot, port or credentials, and a path without dots or escapes, which a browser would resolve."""
-
-
-def hosts_of(values: pl.Series) -> pl.DataFrame:
-    """Reduce a column of URLs or hosts, each distinct value once.
-
-    Plain values are read by one regular expression over the column, the rest by
-    `domain_key`; a property test holds the two together.
-
-    Returns:
-        One row per distinct value that is not null, sorted by value: value, host (null if
-        refused), refusal (null if read), stripped (whether anything but the host was cut off).
-    """
-    distinct = pl.DataFrame({"value": values.cast(pl.String).drop_nulls().unique()})
-    split = distinct.with_columns(pl.col("value").str.extract_groups(_PLAIN).alias("parts")).unnest("parts")
-    plain = (
-        pl.col("host").is_not_null()
-        & ~pl.col("host").str.to_lowercase().str.contains("xn--", literal=True)
-        & (pl.col("host").str.len_bytes() <= MAX_HOST_LENGTH)
-        & (pl.col("value").str.len_bytes() <= MAX_TEXT_LENGTH)
-    )
-    fast = split.filter(plain).select(
-        "value",
-        pl.col("host").str.to_lowercase(),
-        pl.lit(None, pl.String).alias("refusal"),
-        ((pl.col("path").str.len_bytes() > 1) | pl.col("query").is_not_null()).fill_null(value=False).alias("stripped"),
-    )
-    exact = [_exact_row(value) for value in split.filter(~plain)["value"]]
-    return pl.concat([fast, pl.DataFrame(exact, schema=fast.schema, orient="row")]).sort("value")
-
-
-def _exact_row(value: str) -> tuple[str, str | None, str | None, bool]:
-    key = domain_key(value)
-    if isinstance(key, DomainRefusal):
-        return value, None, key.reason.value, False
-    return value, key.host, None, bool(key.stripped)

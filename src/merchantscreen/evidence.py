@@ -16,7 +16,6 @@ Source: reference "EVID-2", restated in docs/method.md with the integer semantic
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isqrt
 
 import polars as pl
 
@@ -28,6 +27,8 @@ from merchantscreen.vocabulary import EvidenceFamily, HostMatch, RuleRole
 
 LISTED_CONTRIBUTORS = 10
 TYPOLOGY = "typology"
+_WITHIN_ROUND = ["subject", "family", "kind", "counterpart"]
+"""The order of items: those of one kind of one subject stand together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +82,14 @@ def assess(links: Links, model: EvidenceModel) -> Assessment:
     domain_items, domain_risk = _domain_round(links, model)
     direct = _link_items(links, domain_risk, model)
     items, contributions = [domain_items], []
-    carried = _carry(empty(Ledger), model)
+    found = empty(Ledger)
     for number in range(1, model.account_rounds + 1):
-        terms = _contributions(links, carried, model)
+        terms = _contributions(links, _carry(found, model), model)
         found = _close_round(pl.concat([direct, _shared_items(links, terms, model)]), model, number)
         items.append(found)
         contributions.append(conform(terms.with_columns(round=pl.lit(number)), Contributions))
-        carried = _carry(found, model)
-    ledger = pl.concat(items)
-    return Assessment(_sorted(ledger), _sorted_contributions(pl.concat(contributions)), model.account_rounds)
+    # rounds come in order, each of them sorted
+    return Assessment(pl.concat(items), _sorted_contributions(pl.concat(contributions)), model.account_rounds)
 
 
 def direct_risk(links: Links, model: EvidenceModel) -> pl.DataFrame:
@@ -138,7 +138,7 @@ def add_typology(assessment: Assessment, decided: pl.DataFrame, model: EvidenceM
 def totals(assessment: Assessment) -> pl.DataFrame:
     """Add up the final round: one row per account with `points_nano` (E) and `score_nano` (S)."""
     final = assessment.ledger.filter(pl.col("round") == assessment.final_round)
-    return _totals(final).rename({"subject": "account_id"}).sort("account_id")
+    return _totals(final, "share_nano").rename({"subject": "account_id"})
 
 
 # --------------------------------------------------------------------------- round 0: domain to domain
@@ -213,8 +213,8 @@ def _contributions(links: Links, carried: pl.DataFrame, model: EvidenceModel) ->
     passing = links.degrees.filter(pl.col("holder_count").is_between(2, model.hub_holder_count))
     split = nano.half_even_ratio(pl.col("risk_nano"), pl.col("breadth_count"))
     return (
-        links.holdings.join(passing, on=["kind", "value"], how="semi")
-        .join(carried.filter(pl.col("risk_nano") > 0), on="account_id")
+        links.holdings.join(carried.filter(pl.col("risk_nano") > 0), on="account_id")
+        .join(passing, on=["kind", "value"], how="semi")
         .join(links.breadths, on=["kind", "account_id"])
         .with_columns(contribution_nano=split)
         .filter(pl.col("contribution_nano") > 0)
@@ -224,18 +224,12 @@ def _contributions(links: Links, carried: pl.DataFrame, model: EvidenceModel) ->
 
 def _shared_items(links: Links, terms: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
     """List shared identifiers: the others' contributions, less what chance explains."""
-    pools = terms.group_by("kind", "value").agg(
-        pool_nano=pl.col("contribution_nano").sum(), contributor_count=pl.len().cast(pl.Int64)
-    )
     own = terms.select("kind", "value", "account_id", own_nano="contribution_nano")
     candidates = (
-        links.holdings.join(pools, on=["kind", "value"])
-        .join(own, on=["kind", "value", "account_id"], how="left")
-        .join(links.degrees, on=["kind", "value"])
+        links.holdings.join(_pools(links, terms, model), on=["kind", "value"], maintain_order="left")
+        .join(own, on=["kind", "value", "account_id"], how="left", maintain_order="left")
         .with_columns(
-            *map(model.of_kind, ("weight_nano", "reliability_nano", "base_rate_nano", "kappa_nano")),
             shared_risk_nano=pl.col("pool_nano") - pl.col("own_nano").fill_null(0),
-            others_count=pl.col("holder_count") - 1,
             contributor_count=pl.col("contributor_count") - pl.col("own_nano").is_not_null().cast(pl.Int64),
         )
         .filter(pl.col("shared_risk_nano") > 0)
@@ -250,41 +244,61 @@ def _shared_items(links: Links, terms: pl.DataFrame, model: EvidenceModel) -> pl
     return conform(items, Ledger)
 
 
-def _name_contributors(items: pl.DataFrame, terms: pl.DataFrame, links: Links) -> pl.DataFrame:
-    """Attach the largest contributors of each item, and the referrals behind all of them."""
-    key = ["kind", "value", "account_id"]
-    concerned = terms.join(items.select("kind", "value").unique(), on=["kind", "value"], how="semi")
-    joined = items.join(_largest(items, concerned), on=key, how="left").join(
-        _referrals_behind(items, concerned, links), on=key, how="left"
+def _pools(links: Links, terms: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
+    """Add up the contributions to each identifier, with the numbers that weigh it: one row per identifier."""
+    pools = terms.group_by("kind", "value").agg(
+        pool_nano=pl.col("contribution_nano").sum(), contributor_count=pl.len().cast(pl.Int64)
     )
-    return joined.with_columns(pl.col("contributors", "referral_ids").fill_null(pl.lit([], dtype=pl.List(pl.String))))
+    return pools.join(links.degrees, on=["kind", "value"]).with_columns(
+        *map(model.of_kind, ("weight_nano", "reliability_nano", "base_rate_nano", "kappa_nano")),
+        others_count=pl.col("holder_count") - 1,
+    )
 
 
-def _largest(items: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
-    """List the largest contributors of each item but its own account; equal ones by account id."""
+def _name_contributors(items: pl.DataFrame, terms: pl.DataFrame, links: Links) -> pl.DataFrame:
+    """Attach the largest contributors of each item, and the referrals behind all of them.
+
+    Most holders pass nothing on themselves and see the same others. So the lists are made once per identifier,
+    for no viewer in particular, and once more for each holder that has to be left out of its own.
+    """
+    key = ["kind", "value", "viewer"]
+    viewer = pl.when(pl.col("own_nano").is_not_null()).then("account_id").alias("viewer")
+    seen = items.with_columns(viewer)
+    views = seen.select(key).unique()
+    concerned = terms.join(views, on=["kind", "value"], how="semi")
+    lists = views.join(_largest(views, concerned), on=key, how="left", nulls_equal=True).join(
+        _referrals_behind(views, concerned, links), on=key, how="left", nulls_equal=True
+    )
+    named = lists.with_columns(pl.col("contributors", "referral_ids").fill_null(pl.lit([], dtype=pl.List(pl.String))))
+    return seen.join(named, on=key, nulls_equal=True, maintain_order="left")
+
+
+def _largest(views: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
+    """List the largest contributors of each identifier but the viewer; equal ones by account id."""
     keys = ["kind", "value"]
     ranked = terms.sort(*keys, "contribution_nano", "account_id", descending=[False, False, True, False])
     first = ranked.group_by(keys, maintain_order=True).head(LISTED_CONTRIBUTORS + 1)
-    pairs = (
-        items.select(*keys, "account_id")
-        .join(first.select(*keys, holder="account_id"), on=keys, maintain_order="left_right")
-        .filter(pl.col("holder") != pl.col("account_id"))
+    pairs = views.join(first.select(*keys, holder="account_id"), on=keys, maintain_order="left_right").filter(
+        pl.col("holder").ne_missing(pl.col("viewer"))
     )
-    listed = pairs.group_by(*keys, "account_id", maintain_order=True).head(LISTED_CONTRIBUTORS)
-    return listed.group_by(*keys, "account_id", maintain_order=True).agg(contributors=pl.col("holder"))
+    return pairs.group_by(*keys, "viewer", maintain_order=True).agg(
+        contributors=pl.col("holder").head(LISTED_CONTRIBUTORS)
+    )
 
 
-def _referrals_behind(items: pl.DataFrame, terms: pl.DataFrame, links: Links) -> pl.DataFrame:
-    """Collect the referrals of all contributors but the account itself, without pairing accounts.
+def _referrals_behind(views: pl.DataFrame, terms: pl.DataFrame, links: Links) -> pl.DataFrame:
+    """Collect the referrals of all contributors but the viewer, without pairing accounts.
 
-    A referral counts unless the account is the only contributor that brings it.
+    A referral counts unless the viewer is the only contributor that brings it.
     """
     keys = ["kind", "value"]
     brought = terms.join(_referrals_of_accounts(links), on="account_id").explode("referral_ids")
-    counted = brought.group_by(*keys, "referral_ids").agg(pl.len().alias("bringers"), pl.col("account_id").first())
-    pairs = items.select(*keys, "account_id").join(counted.rename({"account_id": "bringer"}), on=keys)
-    others = pairs.filter((pl.col("bringers") > 1) | (pl.col("bringer") != pl.col("account_id")))
-    return others.group_by(*keys, "account_id").agg(_sorted_set("referral_ids"))
+    counted = brought.group_by(*keys, "referral_ids").agg(
+        pl.len().alias("bringers"), bringer=pl.col("account_id").first()
+    )
+    pairs = views.join(counted, on=keys)
+    others = pairs.filter((pl.col("bringers") > 1) | pl.col("bringer").ne_missing(pl.col("viewer")))
+    return others.group_by(*keys, "viewer").agg(_sorted_set("referral_ids"))
 
 
 def _referrals_of_accounts(links: Links) -> pl.DataFrame:
@@ -298,59 +312,44 @@ def _referrals_of_accounts(links: Links) -> pl.DataFrame:
 
 def _close_round(items: pl.DataFrame, model: EvidenceModel, number: int) -> pl.DataFrame:
     """Turn strengths into points, points into capped sums per kind, and split those sums over the items."""
-    kept = items.filter(pl.col("strength_nano") >= max(1, model.floor_nano))
-    valued = kept.with_columns(nano.points(kept).alias("points_nano"), round=pl.lit(number, pl.Int64))
-    group = ["subject", "family", "kind"]
-    is_link = pl.col("family") == EvidenceFamily.LINK
-    sums = pl.concat(
-        [
-            nano.three_halves_norm(valued.filter(is_link), group),
-            nano.root_of_squares(valued.filter(~is_link), group),
-        ]
-    ).with_columns(
-        kind_points_nano=pl.min_horizontal(
-            "kind_points_nano",
-            pl.when(pl.col("family") == EvidenceFamily.TYPOLOGY)
-            .then(model.typology_cap_nano)
-            .otherwise(model.kind_cap_nano),
-        )
+    kept = items.filter(pl.col("strength_nano") >= max(1, model.floor_nano)).sort(_WITHIN_ROUND)
+    valued = kept.with_columns(
+        nano.points(kept).alias("points_nano"),
+        round=pl.lit(number, pl.Int64),
+        _group=pl.struct("subject", "family", "kind").rle_id(),
     )
-    joined = valued.drop("kind_points_nano").join(sums, on=group)
-    return conform(_with_shares(_sorted(joined)), Ledger)
+    sums = _kind_points(valued, model)
+    summed = valued.with_columns(sums.gather(valued["_group"]).alias("kind_points_nano"))
+    points, is_link = pl.col("points_nano"), pl.col("family") == EvidenceFamily.LINK
+    power = pl.when(is_link).then(nano.three_halves(points)).otherwise(nano.square(points))
+    shares = nano.split_exactly(summed.select("_group", total="kind_points_nano", part=power), "_group")
+    return conform(summed.with_columns(shares.alias("share_nano")), Ledger)
 
 
-def _with_shares(items: pl.DataFrame) -> pl.DataFrame:
-    """Split each kind's points over its items, exactly: a lone item takes all."""
-    group = ["subject", "family", "kind"]
-    lone = pl.len().over(group) == 1
-    single = items.filter(lone).with_columns(share_nano=pl.col("kind_points_nano"))
-    several = items.filter(~lone).drop("share_nano")
-    shares: list[int] = []
-    for block in several.partition_by(group, maintain_order=True):
-        powers = [_power(value, block["family"][0]) for value in block["points_nano"]]
-        shares += nano.split_exactly(block["kind_points_nano"][0], powers)
-    ordered = pl.concat(several.partition_by(group, maintain_order=True)) if several.height else several
-    split = ordered.with_columns(share_nano=pl.Series(shares, dtype=pl.Int64))
-    return pl.concat([single.select(items.columns), split.select(items.columns)])
+def _kind_points(valued: pl.DataFrame, model: EvidenceModel) -> pl.Series:
+    """Add up the points of every `_group`, one kind of one subject, up to its cap; in the order of the groups."""
+    points = valued.select("_group", "family", "points_nano")
+    is_link, is_typology = (pl.col("family") == family for family in (EvidenceFamily.LINK, EvidenceFamily.TYPOLOGY))
+    kind_cap, typology_cap = (pl.lit(cap, pl.Int64) for cap in (model.kind_cap_nano, model.typology_cap_nano))
+    capped = [
+        nano.three_halves_norm(points.filter(is_link), ["_group"]).with_columns(cap=kind_cap),
+        nano.root_of_squares(points.filter(~is_link & ~is_typology), ["_group"]).with_columns(cap=kind_cap),
+        nano.root_of_squares(points.filter(is_typology), ["_group"]).with_columns(cap=typology_cap),
+    ]
+    return pl.concat(capped).sort("_group").select(pl.min_horizontal("kind_points_nano", "cap")).to_series()
 
 
-def _power(points_nano: int, family: str) -> int:
-    """Return e^(3/2) to the integer below for links and e^2 for the rest, for splitting."""
-    return isqrt(points_nano**3) if family == EvidenceFamily.LINK else points_nano**2
-
-
-def _totals(items: pl.DataFrame) -> pl.DataFrame:
-    """E and S per subject, over all kinds."""
-    per_kind = items.select("subject", "family", "kind", "kind_points_nano").unique()
-    summed = per_kind.group_by("subject").agg(points_nano=pl.col("kind_points_nano").sum())
+def _totals(items: pl.DataFrame, points: str) -> pl.DataFrame:
+    """E and S per subject, in the order of the items, from a column of points that add up to E."""
+    summed = items.group_by("subject", maintain_order=True).agg(points_nano=pl.col(points).sum())
     return summed.with_columns(score_nano=nano.score(summed, "points_nano"))
 
 
 def _carry(items: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
     """rho = max(lambda S, lambda_d S_direct): what a subject passes on. `account_id, risk_nano`."""
-    total = _totals(items)
+    total = _totals(items, "share_nano")
     from_confirmed = items.filter(pl.col("from_confirmed").fill_null(value=False))
-    direct = _totals(_resum(from_confirmed, model)).select("subject", direct_nano="score_nano")
+    direct = _totals(_resum(from_confirmed, model), "kind_points_nano").select("subject", direct_nano="score_nano")
     return total.join(direct, on="subject", how="left").select(
         account_id="subject",
         risk_nano=pl.max_horizontal(
@@ -371,7 +370,7 @@ def _sorted_set(column: str) -> pl.Expr:
 
 
 def _sorted(items: pl.DataFrame) -> pl.DataFrame:
-    return items.sort("round", "subject", "family", "kind", "counterpart")
+    return items.sort("round", *_WITHIN_ROUND)
 
 
 def _sorted_contributions(terms: pl.DataFrame) -> pl.DataFrame:

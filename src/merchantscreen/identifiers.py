@@ -26,7 +26,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from merchantscreen.contacts import without_contacts, without_contacts_expression
+from merchantscreen.contacts import STEPS, without_contacts
 from merchantscreen.vocabulary import EvidenceFamily, SetBy, Specificity
 
 Source = Literal["merchants", "transactions", "referrals"]
@@ -203,6 +203,8 @@ def _escaped_column(name: str, *, is_plain: bool) -> pl.Expr:
 
 _LONG_NUMBER: Final = r"[0-9]{6,}"
 _BLANKS: Final = r"[ \t]+"
+_ASCII_SPACE: Final = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
+"""What Python's `strip` takes off plain ASCII; Polars would leave the last four."""
 
 
 def normalise_descriptor(text: str) -> str:
@@ -217,9 +219,21 @@ def descriptor_expression(column: pl.Expr) -> pl.Expr:
     return folded.str.replace_all(_LONG_NUMBER, "").str.replace_all(_BLANKS, " ").str.strip_chars(" \t")
 
 
+def without_contacts_expression(column: pl.Expr) -> pl.Expr:
+    """Do `without_contacts` for a whole column; a test holds the two together."""
+    for pattern, kept in STEPS:
+        column = column.str.replace_all(pattern, f"${{{kept}}}" if kept else "")
+    return column
+
+
 def normalise_email(text: str) -> str:
     """Fold an e-mail address for equality: trimmed, lower case."""
     return unicodedata.normalize("NFKC", text).strip().lower()
+
+
+def email_expression(column: pl.Expr) -> pl.Expr:
+    """Do `normalise_email` for a whole column of plain ASCII; a test holds the two together."""
+    return column.str.strip_chars(_ASCII_SPACE).str.to_lowercase()
 
 
 def normalise_phone(text: str) -> str:
@@ -228,7 +242,19 @@ def normalise_phone(text: str) -> str:
     return "+" + digits.removeprefix("00") if text.strip().startswith(("+", "00")) else digits
 
 
+def phone_expression(column: pl.Expr) -> pl.Expr:
+    """Do `normalise_phone` for a whole column of plain ASCII; a test holds the two together."""
+    digits = column.str.replace_all("[^0-9]", "")
+    is_international = column.str.strip_chars_start(_ASCII_SPACE).str.contains(r"^(?:\+|00)")
+    return pl.when(is_international).then(pl.lit("+") + digits.str.strip_prefix("00")).otherwise(digits)
+
+
 def normalise_address(text: str) -> str:
     """Fold a postal address: lower case, letters and digits only, single blanks."""
     folded = unicodedata.normalize("NFKC", text).lower()
     return " ".join(re.sub(r"[^\w]+", " ", folded).split())
+
+
+def address_expression(column: pl.Expr) -> pl.Expr:
+    """Do `normalise_address` for a whole column of plain ASCII; a test holds the two together."""
+    return column.str.to_lowercase().str.replace_all("[^a-z0-9_]+", " ").str.strip_chars(" ")

@@ -28,6 +28,7 @@ from merchantscreen.domains import DomainKey, domain_key
 from merchantscreen.engines import Engine, Frame
 from merchantscreen.policy.model import EvidenceModel
 from merchantscreen.tables import AccountLinks, LinkDegrees, conform
+from merchantscreen.traffic import Traffic
 from merchantscreen.vocabulary import CounterEvidence, Dedicated, HostMatch, MatchScope
 
 _MATCH_ORDER: Final = (HostMatch.EXACT.value, HostMatch.CLOSE.value, HostMatch.LABEL.value)
@@ -35,6 +36,10 @@ _MOST_LABELS: Final = 127
 """Labels a name of 253 octets can have. Source: RFC 1035."""
 _NAME_IN_TEXT: Final = re.compile(r"[A-Z0-9](?:[A-Z0-9-]*[A-Z0-9])?(?:\.[A-Z0-9](?:[A-Z0-9-]*[A-Z0-9])?)+")
 _KEY: Final = ["account_id", "domain", "kind", "in_window"]
+_MOST_SIGNS: Final = 1_000
+"""Texts up to which looking for them in every name is cheaper than listing all names."""
+_SEEN: Final = ("account_id", "occurred_at", "transaction_id")
+_PRICED: Final = ("account_id", "occurred_at", "amount_minor", "currency", "transaction_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,18 @@ class FlaggedNames:
     clues: pl.DataFrame
     free_mail_domains: frozenset[str]
 
+    def signs(self) -> list[str]:
+        """List texts of which every host that can match a flagged domain contains one; none if they are too many.
+
+        A host inside of a domain or its registrable domain contains the label before the public suffix, and so
+        does the same name under another suffix.
+        """
+        signs = self.domains.select(pl.coalesce("label", "registrable", "domain")).to_series().unique().sort()
+        return signs.to_list() if signs.len() <= _MOST_SIGNS else []
+
 
 def find_links(
-    engine: Engine,
-    transactions: Frame,
+    traffic: Traffic,
     declared: Frame,
     accounts: pl.DataFrame,
     names: FlaggedNames,
@@ -64,9 +77,8 @@ def find_links(
     """Find every link between an account and a flagged domain.
 
     Args:
-        engine: Where the data is.
-        transactions: tables.Transactions up to `as_of`.
-        declared: tables.DeclaredIdentifiers.
+        traffic: The transactions up to `as_of`.
+        declared: tables.DeclaredIdentifiers, on the same engine.
         accounts: tables.Accounts, for the life of each account.
         names: What to look for.
         as_of: The moment the screen looks from; open windows end there.
@@ -77,13 +89,13 @@ def find_links(
     """
     windows = _windows(names.domains, as_of)
     found = [
-        *_observed(engine, transactions, names.domains, windows),
-        _in_descriptors(engine, transactions, names.domains, windows),
-        *_declared(engine, declared, accounts, names, windows, as_of),
-        *_from_clues(engine, transactions, accounts, names, windows, as_of),
+        *_observed(traffic, names, windows),
+        _in_descriptors(traffic, names, windows),
+        *_declared(traffic.engine, declared, accounts, names, windows, as_of),
+        *_from_clues(traffic, accounts, names, windows, as_of),
     ]
     linked = _best(pl.concat([conform(part, AccountLinks) for part in found]))
-    prices = _near_prices(engine, transactions, linked, names.clues, model)
+    prices = _near_prices(traffic, linked, names.clues, model)
     return _best(pl.concat([linked, conform(prices, AccountLinks)])).sort(_KEY)
 
 
@@ -187,30 +199,23 @@ def names_in_text(text: str) -> Iterator[str]:
 # --------------------------------------------------------------------------- scans of the transactions
 
 
-def _observed(
-    engine: Engine, transactions: Frame, domains: pl.DataFrame, windows: pl.DataFrame
-) -> Iterator[pl.DataFrame]:
+def _observed(traffic: Traffic, names: FlaggedNames, windows: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Find flagged hosts in 3-D Secure and payment messages."""
     for column, kind in (("requestor_host", "observed_requestor_url"), ("acceptor_host", "observed_acceptor_url")):
-        hosts = engine.collect(distinct(transactions, column))[column]
-        matched = match_hosts(hosts, domains).rename({"host": "seen_as"})
-        yield _activity(engine, transactions, column, matched, windows, kind)
+        hosts = traffic.values(column, names.signs())
+        matched = match_hosts(hosts, names.domains).rename({"host": "seen_as"})
+        yield _activity(traffic, column, matched, windows, kind)
 
 
-def _in_descriptors(engine: Engine, transactions: Frame, domains: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+def _in_descriptors(traffic: Traffic, names: FlaggedNames, windows: pl.DataFrame) -> pl.DataFrame:
     """Find flagged domains written out in descriptors."""
-    dotted = transactions.filter(nw.col("descriptor").str.contains(".", literal=True))
-    texts = engine.collect(distinct(dotted, "descriptor"))["descriptor"]
+    signs = [sign.upper() for sign in names.signs()] or ["."]
+    texts = traffic.values("descriptor", signs)
     pairs = [(text, host) for text in texts for host in names_in_text(text)]
     written = pl.DataFrame(pairs, schema={"seen_as": pl.String, "host": pl.String}, orient="row").unique()
-    matched = written.join(match_hosts(written["host"], domains), on="host").drop("host")
+    matched = written.join(match_hosts(written["host"], names.domains), on="host").drop("host")
     best = matched.sort(_best_first()).unique(["seen_as", "domain"], keep="first", maintain_order=True)
-    return _activity(engine, transactions, "descriptor", best, windows, "descriptor_domain")
-
-
-def distinct(transactions: Frame, column: str) -> Frame:
-    """List the distinct known values of one column."""
-    return transactions.select(column).filter(~nw.col(column).is_null()).unique()
+    return _activity(traffic, "descriptor", best, windows, "descriptor_domain")
 
 
 def activity(transactions: Frame, column: str, wanted: Frame) -> Frame:
@@ -225,9 +230,7 @@ def activity(transactions: Frame, column: str, wanted: Frame) -> Frame:
         One row per (account_id, domain, match, seen_as, in_window) with counts and dates.
     """
     moment = nw.col("occurred_at")
-    touched = transactions.select("account_id", "occurred_at", "transaction_id", column).join(
-        wanted, left_on=column, right_on="seen_as", how="inner"
-    )
+    touched = transactions.select(*_SEEN, column).join(wanted, left_on=column, right_on="seen_as", how="inner")
     timed = touched.with_columns(
         in_window=(moment >= nw.col("window_from_at")) & (moment <= nw.col("window_until_at")),
         seen_as=nw.col(column),
@@ -240,13 +243,12 @@ def activity(transactions: Frame, column: str, wanted: Frame) -> Frame:
     )
 
 
-def _activity(
-    engine: Engine, transactions: Frame, column: str, matched: pl.DataFrame, windows: pl.DataFrame, kind: str
-) -> pl.DataFrame:
+def _activity(traffic: Traffic, column: str, matched: pl.DataFrame, windows: pl.DataFrame, kind: str) -> pl.DataFrame:
     wanted = matched.select("seen_as", "domain", "match").join(windows, on="domain")
     if wanted.is_empty():
         return AccountLinks.create_empty()
-    counted = engine.collect(activity(transactions, column, engine.load(wanted)))
+    engine, rows = traffic.engine, traffic.rows_with(column, wanted["seen_as"], [*_SEEN, column])
+    counted = engine.collect(activity(rows, column, engine.load(wanted)))
     return counted.with_columns(kind=pl.lit(kind))
 
 
@@ -295,12 +297,7 @@ def _over_lifetime(pairs: pl.DataFrame, accounts: pl.DataFrame, windows: pl.Data
 
 
 def _from_clues(
-    engine: Engine,
-    transactions: Frame,
-    accounts: pl.DataFrame,
-    names: FlaggedNames,
-    windows: pl.DataFrame,
-    as_of: datetime,
+    traffic: Traffic, accounts: pl.DataFrame, names: FlaggedNames, windows: pl.DataFrame, as_of: datetime
 ) -> Iterator[pl.DataFrame]:
     """Find the accounts behind merchant ids and descriptors that hotlines saw."""
     ids = names.clues.select("domain", seen_as="card_acceptor_id").drop_nulls().unique()
@@ -311,12 +308,10 @@ def _from_clues(
     yield _over_lifetime(pairs, accounts, windows, as_of).with_columns(kind=pl.lit("clue_merchant_id"))
     texts = names.clues.select("domain", seen_as="descriptor").drop_nulls().unique()
     exact = texts.with_columns(match=pl.lit(HostMatch.EXACT.value))
-    yield _activity(engine, transactions, "descriptor", exact, windows, "clue_descriptor")
+    yield _activity(traffic, "descriptor", exact, windows, "clue_descriptor")
 
 
-def _near_prices(
-    engine: Engine, transactions: Frame, linked: pl.DataFrame, clues: pl.DataFrame, model: EvidenceModel
-) -> pl.DataFrame:
+def _near_prices(traffic: Traffic, linked: pl.DataFrame, clues: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
     """Find the price a hotline saw, near that time, at accounts that are linked already.
 
     Prices coincide; for accounts without any other link to the domain they say nothing.
@@ -328,7 +323,8 @@ def _near_prices(
     wanted = linked.filter("in_window").select("account_id", "domain").unique().join(prices, on="domain")
     if wanted.is_empty():
         return AccountLinks.create_empty()
-    found = engine.collect(purchases_at(transactions, engine.load(wanted)))
+    engine, rows = traffic.engine, traffic.rows_of(wanted["account_id"], _PRICED)
+    found = engine.collect(purchases_at(rows, engine.load(wanted)))
     return found.with_columns(
         kind=pl.lit("clue_amount"), match=pl.lit(HostMatch.EXACT.value), in_window=pl.lit(value=True)
     )
@@ -337,8 +333,7 @@ def _near_prices(
 def purchases_at(transactions: Frame, wanted: Frame) -> Frame:
     """Count transactions at wanted prices: `account_id, domain, amount_minor, currency, from_at, until_at`."""
     moment = nw.col("occurred_at")
-    columns = ("account_id", "occurred_at", "amount_minor", "currency", "transaction_id")
-    hits = transactions.select(*columns).join(wanted, on=["account_id", "amount_minor", "currency"], how="inner")
+    hits = transactions.select(*_PRICED).join(wanted, on=["account_id", "amount_minor", "currency"], how="inner")
     timed = hits.filter((moment >= nw.col("from_at")) & (moment <= nw.col("until_at")))
     priced = timed.with_columns(
         seen_as=nw.concat_str([nw.col("amount_minor").cast(nw.String), nw.col("currency")], separator=" ")

@@ -19,12 +19,13 @@ import narwhals.stable.v2 as nw
 import polars as pl
 
 from merchantscreen import features
-from merchantscreen.engines import Engine, Frame
+from merchantscreen.engines import Frame
 from merchantscreen.features import AGENT, FACILITATOR, Crowds, Numbers, Surroundings
 from merchantscreen.identifiers import kinds_of
 from merchantscreen.neighbourhood import Neighbourhood
 from merchantscreen.policy.model import EvidenceModel, Policy
 from merchantscreen.referrals.flagging import Flagged
+from merchantscreen.traffic import Traffic
 from merchantscreen.vocabulary import Specificity
 
 
@@ -46,14 +47,12 @@ class Data:
     """The full data of a run.
 
     Attributes:
-        engine: Where it is.
-        transactions: tables.Transactions up to the moment of the run.
-        declared: tables.DeclaredIdentifiers.
+        traffic: The transactions up to the moment of the run.
+        declared: tables.DeclaredIdentifiers, on the same engine.
         accounts: tables.Accounts.
     """
 
-    engine: Engine
-    transactions: Frame
+    traffic: Traffic
     declared: Frame
     accounts: pl.DataFrame
 
@@ -78,7 +77,7 @@ def measure(
     declared = _declared_around(data, wanted)
     direct = features.direct_links(links, flagged.domains).select("account_id").unique().sort("account_id")
     to_measure = _to_measure(data, own, wanted, declared, model)
-    stages = _stages(data, to_measure, direct, policy, as_of)
+    stages = _stages(data, to_measure, direct, policy)
     everyone = pl.concat([to_measure, declared.select("account_id")]).unique()
     surroundings = Surroundings(
         accounts=data.accounts.join(everyone, on="account_id", how="semi"),
@@ -107,11 +106,10 @@ def _to_measure(
     return pl.concat([wanted, peers.rename("account_id").to_frame(), siblings]).unique().sort("account_id")
 
 
-def _stages(
-    data: Data, to_measure: pl.DataFrame, direct: pl.DataFrame, policy: Policy, as_of: datetime
-) -> dict[str, pl.DataFrame]:
-    engine = data.engine
-    rows = features.rows_of(data.transactions, engine.load(to_measure), as_of)
+def _stages(data: Data, to_measure: pl.DataFrame, direct: pl.DataFrame, policy: Policy) -> dict[str, pl.DataFrame]:
+    engine = data.traffic.engine
+    accounts = to_measure["account_id"]
+    rows = {name: data.traffic.rows_of(accounts, columns) for name, columns in features.COLUMNS.items()}
     saved = {name: engine.save(part, f"measured-{name}") for name, part in rows.items()}
     stages = features.aggregates(saved, engine.load(direct), policy.measures)
     return {name: engine.collect(stage) for name, stage in stages.items()}
@@ -122,7 +120,7 @@ def _stages(
 
 def _declared_around(data: Data, wanted: pl.DataFrame) -> pl.DataFrame:
     """Fetch what accounts declare, and every holder of their hard identifiers: their siblings."""
-    engine, declared = data.engine, data.declared
+    engine, declared = data.traffic.engine, data.declared
     own = engine.collect(declared.join(engine.load(wanted), on="account_id", how="semi"))
     hard = own.filter(pl.col("kind").is_in(list(kinds_of(Specificity.HARD)))).select("kind", "value").unique()
     siblings = engine.collect(declared.join(engine.load(hard), on=["kind", "value"], how="semi"))
@@ -160,7 +158,7 @@ def _crowds(data: Data, own: pl.DataFrame, declared: pl.DataFrame, direct: pl.Da
 
 def _agents(data: Data, agents: pl.DataFrame, direct: pl.DataFrame) -> pl.DataFrame:
     """Count an agent's accounts where the data is."""
-    engine = data.engine
+    engine = data.traffic.engine
     of_agents = data.declared.filter(nw.col("kind") == AGENT).join(engine.load(agents), on="value", how="semi")
     linked = of_agents.join(engine.load(direct), on="account_id", how="semi")
     members = engine.collect(_count_per_value(of_agents, "member_count"))

@@ -172,16 +172,38 @@ def _exact_score(total: int) -> Decimal:
     return (1 - (-Decimal(total) / NANO).exp()) * NANO
 
 
-def split_exactly(total: int, parts: Sequence[int]) -> list[int]:
-    """Split a whole number in proportion to parts so that it adds up: largest remainders first.
+def square(whole_number: pl.Expr) -> pl.Expr:
+    """x^2, exact in 128 bits."""
+    return whole_number.cast(pl.Int128) ** 2
 
-    Equal remainders go by position, so callers pass parts in a fixed order.
+
+def three_halves(whole_number: pl.Expr) -> pl.Expr:
+    """x^(3/2) to the integer below, in 128 bits; for x up to 4 * 10^10."""
+    cube = whole_number.cast(pl.Int128) ** 3
+    near = cube.cast(pl.Float64).sqrt().cast(pl.Int128)
+    # below 2^53 a float misses the root by less than one
+    above, below = near**2 > cube, (near + 1) ** 2 <= cube
+    return near - above.cast(pl.Int128) + below.cast(pl.Int128)
+
+
+def split_exactly(frame: pl.DataFrame, group: str) -> pl.Series:
+    """Split whole numbers in proportion to parts so that the shares add up: largest remainders first.
+
+    Equal remainders go by position, so callers pass rows in a fixed order.
+
+    Args:
+        frame: `group`; `total`, the same in all rows of a group; `part`, integers of which each group has a positive
+            one. 128 bits hold a total times the sum of its parts.
+        group: Column that tells groups apart.
+
+    Returns:
+        Int64, one share per row; a lone row takes all.
     """
-    weight = sum(parts)
-    if weight == 0:
-        return [0] * len(parts)
-    shares = [total * part // weight for part in parts]
-    by_remainder = sorted(range(len(parts)), key=lambda i: (-(total * parts[i] % weight), i))
-    for i in by_remainder[: total - sum(shares)]:
-        shares[i] += 1
-    return shares
+    total, part = pl.col("total").cast(pl.Int128), pl.col("part")
+    several = frame.with_row_index("row").filter(pl.col(group).is_duplicated())
+    product, weight = total * part, part.cast(pl.Int128).sum().over(group)
+    divided = several.with_columns(share=product // weight, remainder=product % weight)
+    ranked = divided.sort(group, "remainder", "row", descending=[False, True, False]).with_row_index("place")
+    place, short = pl.col("place") - pl.col("place").min().over(group), total - pl.col("share").sum().over(group)
+    shares = ranked.select("row", share=(pl.col("share") + (place < short)).cast(pl.Int64))
+    return frame["total"].scatter(shares["row"], shares["share"])

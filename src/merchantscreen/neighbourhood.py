@@ -15,17 +15,18 @@ Source: reference "candidates first" measurements; EVID-2 property "R-hop cut = 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import narwhals.stable.v2 as nw
 import polars as pl
 
 from merchantscreen import nano
-from merchantscreen.engines import Engine, Frame
+from merchantscreen.engines import Frame
 from merchantscreen.identifiers import identifier_kinds
 from merchantscreen.policy.model import EvidenceModel
 from merchantscreen.tables import Breadths, Degrees, Holdings, conform, empty
+from merchantscreen.traffic import Traffic
 
 _IDENTIFIER = ["kind", "value"]
 
@@ -47,19 +48,12 @@ class Neighbourhood:
     breadths: pl.DataFrame
 
 
-def cut(
-    engine: Engine,
-    transactions: Frame,
-    declared: Frame,
-    linked: pl.DataFrame,
-    model: EvidenceModel,
-) -> Neighbourhood:
+def cut(traffic: Traffic, declared: Frame, linked: pl.DataFrame, model: EvidenceModel) -> Neighbourhood:
     """Cut out the accounts that can hold evidence.
 
     Args:
-        engine: Where the data is.
-        transactions: tables.Transactions.
-        declared: tables.DeclaredIdentifiers.
+        traffic: The transactions up to the moment of the run.
+        declared: tables.DeclaredIdentifiers, on the same engine.
         linked: Accounts with a link to a flagged domain, and what they carry from it: `account_id, risk_nano`.
         model: The numbers of rules/evidence.yml.
     """
@@ -68,13 +62,12 @@ def cut(
     own = [empty(Holdings)]
     frontier = accounts
     for hop in range(1, model.account_rounds):
-        held = holdings_of(engine, transactions, declared, frontier)
+        held = holdings_of(traffic, declared, frontier)
         own.append(held)
-        holders = holders_of(engine, transactions, declared, held, f"holders-{hop}")
-        counted = conform(engine.collect(count_holders(holders)), Degrees)
+        counted = count_holders(traffic, declared, held)
         degrees.append(counted)
         followed = _worth_following(pl.concat(own).unique(), accounts, counted, model)
-        expanded = conform(engine.collect(holders.join(engine.load(followed), on=_IDENTIFIER, how="semi")), Holdings)
+        expanded = holders_of(traffic, declared, followed)
         found.append(expanded)
         frontier = _reached(expanded["account_id"], hop, model).join(accounts, on="account_id", how="anti")
         accounts = pl.concat([accounts, frontier])
@@ -82,7 +75,7 @@ def cut(
     mine = pl.concat(own).join(shared.filter(pl.col("holder_count") >= 2), on=_IDENTIFIER, how="semi")
     return Neighbourhood(
         accounts.select("account_id", "hop").sort("account_id"),
-        pl.concat([*found, mine]).unique().sort(*_IDENTIFIER, "account_id"),
+        pl.concat([*found, mine]).unique().sort("account_id", *_IDENTIFIER),
         shared,
         _breadths(mine),
     )
@@ -91,17 +84,16 @@ def cut(
 # --------------------------------------------------------------------------- whole-data steps
 
 
-def holdings_of(engine: Engine, transactions: Frame, declared: Frame, accounts: pl.DataFrame) -> pl.DataFrame:
+def holdings_of(traffic: Traffic, declared: Frame, accounts: pl.DataFrame) -> pl.DataFrame:
     """List every identifier that some accounts hold."""
-    wanted = engine.load(accounts.select("account_id"))
+    engine = traffic.engine
     names = {kind.column: kind.name for kind in identifier_kinds("merchants")}
-    stated = engine.collect(
-        declared.filter(nw.col("kind").is_in(sorted(names))).join(wanted, on="account_id", how="semi")
-    ).with_columns(pl.col("kind").replace_strict(names, return_dtype=pl.String))
-    columns = [kind.column for kind in identifier_kinds("transactions")]
-    seen = engine.collect(
-        transactions.select("account_id", *columns).join(wanted, on="account_id", how="semi").unique()
+    own = engine.collect(engine.among(declared, "account_id", accounts["account_id"]))
+    stated = own.filter(pl.col("kind").is_in(list(names))).with_columns(
+        pl.col("kind").replace_strict(names, return_dtype=pl.String)
     )
+    columns = [kind.column for kind in identifier_kinds("transactions")]
+    seen = engine.collect(traffic.rows_of(accounts["account_id"], ["account_id", *columns]).unique())
     observed = [
         seen.select(pl.lit(kind.name).alias("kind"), pl.col(kind.column).alias("value"), "account_id")
         for kind in identifier_kinds("transactions")
@@ -109,29 +101,43 @@ def holdings_of(engine: Engine, transactions: Frame, declared: Frame, accounts: 
     return pl.concat([conform(part, Holdings) for part in (stated, *observed)]).drop_nulls().unique()
 
 
-def holders_of(engine: Engine, transactions: Frame, declared: Frame, held: pl.DataFrame, name: str) -> Frame:
-    """List every account in the full data that holds one of these identifiers, as a saved stage.
+def count_holders(traffic: Traffic, declared: Frame, held: pl.DataFrame) -> pl.DataFrame:
+    """Count the accounts in the full data that hold each of these identifiers: tables.Degrees.
+
+    Before anything is fetched, so that a hub costs a number here and not a row per holder.
+    """
+    counted = [
+        traffic.engine.collect(holders.group_by("value").agg(nw.len().alias("holder_count"))).with_columns(
+            kind=pl.lit(kind)
+        )
+        for kind, holders in _holders(traffic, declared, held)
+    ]
+    return pl.concat([empty(Degrees), *(conform(part, Degrees) for part in counted)])
+
+
+def holders_of(traffic: Traffic, declared: Frame, followed: pl.DataFrame) -> pl.DataFrame:
+    """List every account in the full data that holds one of these identifiers: tables.Holdings."""
+    found = [
+        traffic.engine.collect(holders).with_columns(kind=pl.lit(kind))
+        for kind, holders in _holders(traffic, declared, followed)
+    ]
+    return pl.concat([empty(Holdings), *(conform(part, Holdings) for part in found)])
+
+
+def _holders(traffic: Traffic, declared: Frame, wanted: pl.DataFrame) -> Iterator[tuple[str, Frame]]:
+    """Give `value, account_id` of some identifiers, each pair once, kind by kind.
 
     One kind at a time: together the scans would keep a dozen columns in memory at once.
     """
-    stages = [engine.load(empty(Holdings))]
     for kind in (*identifier_kinds("merchants"), *identifier_kinds("transactions")):
-        values = held.filter(pl.col("kind") == kind.name).select("value").unique()
+        values = wanted.filter(pl.col("kind") == kind.name)["value"].unique()
         if values.is_empty():
             continue
         if kind.source == "merchants":
-            holders = declared.filter(nw.col("kind") == kind.column).select("value", "account_id")
+            of_kind = declared.filter(nw.col("kind") == kind.column)
+            yield kind.name, traffic.engine.among(of_kind, "value", values).select("value", "account_id")
         else:
-            holders = transactions.select(nw.col(kind.column).alias("value"), nw.col("account_id"))
-        wanted = holders.join(engine.load(values), on="value", how="semi").unique()
-        named = wanted.select(nw.lit(kind.name).alias("kind"), nw.col("value"), nw.col("account_id"))
-        stages.append(engine.save(named, f"{name}-{kind.name}"))
-    return nw.concat(stages)
-
-
-def count_holders(holders: Frame) -> Frame:
-    """Count the accounts per identifier."""
-    return holders.group_by("kind", "value").agg(nw.len().alias("holder_count"))
+            yield kind.name, traffic.holders(kind.column, values)
 
 
 # --------------------------------------------------------------------------- what can matter
@@ -169,6 +175,6 @@ def _most_carried(model: EvidenceModel) -> pl.Expr:
 
 def _reached(accounts: Iterable[str], hop: int, model: EvidenceModel) -> pl.DataFrame:
     """Note accounts without a link of their own; they carry lambda at most."""
-    ids = pl.Series("account_id", accounts, dtype=pl.String).unique().sort()
+    ids = pl.Series("account_id", accounts, dtype=pl.String).unique()
     noted = {"hop": pl.lit(hop, pl.Int64), "most_nano": pl.lit(model.indirect_carry_nano, pl.Int64)}
     return pl.DataFrame({"account_id": ids}).with_columns(**noted)

@@ -41,8 +41,8 @@ class Progress(Protocol):
     def stage(self, title: str, total: int | None = None) -> None:
         """Begin a stage; `total` is its size in the stage's own unit, if known."""
 
-    def advance(self, amount: int = 1) -> None:
-        """Report that this much more of the stage is done."""
+    def advance(self, amount: int = 1, rows: int = 0) -> None:
+        """Report that this much more of the stage is done, and how many rows of input that was, if it was any."""
 
 
 class Silent:
@@ -51,5 +51,5 @@ class Silent:
     def stage(self, title: str, total: int | None = None) -> None:
         """Ignore the stage."""
 
-    def advance(self, amount: int = 1) -> None:
+    def advance(self, amount: int = 1, rows: int = 0) -> None:
         """Ignore the amount."""

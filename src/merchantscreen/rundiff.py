@@ -16,14 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 import polars as pl
 
 from merchantscreen.identifiers import KEYED_KINDS
-from merchantscreen.outputs.manifest import Manifest, written_moment
+from merchantscreen.outputs.manifest import Manifest, written_value
 from merchantscreen.outputs.parts import Bundle
 from merchantscreen.tables import RunChanges, schema_of
 from merchantscreen.vocabulary import BlindSpot, EvidenceFamily, RuleOutcome, Tier
@@ -317,11 +316,7 @@ def _things(before: Mapping[Key, Row], after: Mapping[Key, Row], names: Sequence
 
 def _changed(before: Row, after: Row, names: Iterable[str]) -> tuple[FieldChange, ...]:
     differing = (name for name in names if before[name] != after[name])
-    return tuple(FieldChange(name, _value(before[name]), _value(after[name])) for name in differing)
-
-
-def _value(value: Any) -> Any:
-    return written_moment(value) if isinstance(value, datetime) else value
+    return tuple(FieldChange(name, written_value(before[name]), written_value(after[name])) for name in differing)
 
 
 # --------------------------------------------------------------------------- accounts

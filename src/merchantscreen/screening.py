@@ -11,18 +11,20 @@ did not exist, and only where there are any it runs a second time for the sealed
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import narwhals.stable.v2 as nw
 import polars as pl
 
 from merchantscreen import blindspots
 from merchantscreen.engines import Engine, Frame
 from merchantscreen.evidence import Assessment, Links, add_typology, assess, direct_risk, mean_risk
-from merchantscreen.features import moment_literal
+from merchantscreen.features import naive_utc
 from merchantscreen.intake import Intake
+from merchantscreen.intake.entries import Entry
+from merchantscreen.intake.inplace import unchanged
+from merchantscreen.intake.reducing import TABLES as ENTRY_TABLES
 from merchantscreen.links import FlaggedNames, count_links, find_links
 from merchantscreen.measuring import Data, measure
 from merchantscreen.neighbourhood import Neighbourhood, cut
@@ -46,6 +48,8 @@ from merchantscreen.tables import (
     conform,
     empty,
 )
+from merchantscreen.traffic import IndexedTables, Part, Traffic, WholeTable
+from merchantscreen.unstaged import FilesInPlace
 from merchantscreen.vocabulary import RuleStatus, Tier
 
 
@@ -96,8 +100,7 @@ class ScreenResult:
 class _Job:
     """What stays the same whichever domains count: the input as frames, the rules, the moment."""
 
-    engine: Engine
-    transactions: Frame
+    traffic: Traffic
     declared: Frame
     accounts: pl.DataFrame
     policy: Policy
@@ -140,14 +143,18 @@ def screen(
 
     Returns:
         Ranking, ledger and everything else a run bundle holds.
+
+    Raises:
+        InputError: A file that is read in place has changed meanwhile.
     """
-    job = _open(intake, policy, engine, as_of, progress or Silent())
-    open_to_all = _without_held(flagged)
-    screened = _screen(job, open_to_all)
-    sealed = _sealed(job, flagged, screened.ranking)
-    job.tell.stage("listing what could not be tested")
-    counted = screened.decided.filter(pl.col("status") == RuleStatus.ACTIVE)
-    unseen = blindspots.find(engine, engine.scan(intake.transaction_files), job.accounts, counted, as_of)
+    with unchanged(intake.plain_files):
+        job = _open(intake, policy, engine, as_of, progress or Silent())
+        open_to_all = _without_held(flagged)
+        screened = _screen(job, open_to_all)
+        sealed = _sealed(job, flagged, screened.ranking)
+        job.tell.stage("listing what could not be tested")
+        counted = screened.decided.filter(pl.col("status") == RuleStatus.ACTIVE)
+        unseen = blindspots.find(job.traffic, job.accounts, counted)
     unsearched = blindspots.without_link_data(intake.present, open_to_all.domains.height)
     spots = pl.concat([intake.blind_spots, flagged.blind_spots, unsearched, *unseen])
     return _result(job, screened, sealed, spots, intake)
@@ -161,11 +168,11 @@ def _screen(job: _Job, flagged: Flagged) -> _Screened:
     model = job.policy.evidence
     job.tell.stage("looking for links to flagged domains")
     names = FlaggedNames(flagged.domains, flagged.clues, job.policy.free_mail_domains)
-    found = find_links(job.engine, job.transactions, job.declared, job.accounts, names, job.as_of, model)
+    found = find_links(job.traffic, job.declared, job.accounts, names, job.as_of, model)
     direct = _unshared(flagged, found)
     carried = direct_risk(direct, model)
     job.tell.stage("cutting out the neighbourhood")
-    around = cut(job.engine, job.transactions, job.declared, carried, model)
+    around = cut(job.traffic, job.declared, carried, model)
     job.tell.stage("measuring the accounts in it")
     near, features = _measure(job, around, found, flagged)
     job.tell.stage("weighing the evidence")
@@ -218,8 +225,8 @@ def _sealed(job: _Job, flagged: Flagged, ranking: pl.DataFrame) -> pl.DataFrame:
 
 def _open(intake: Intake, policy: Policy, engine: Engine, as_of: datetime, tell: Progress) -> _Job:
     """Open the accepted rows; what happened after `as_of` was not known then."""
-    transactions = engine.scan(intake.transaction_files).filter(nw.col("occurred_at") <= moment_literal(as_of))
-    return _Job(engine, transactions, engine.scan([intake.declared_file]), intake.accounts, policy, as_of, tell)
+    traffic = traffic_of(engine, intake, as_of)
+    return _Job(traffic, engine.scan([intake.declared_file]), intake.accounts, policy, as_of, tell)
 
 
 def _unshared(flagged: Flagged, found: pl.DataFrame) -> Links:
@@ -235,11 +242,38 @@ def _unshared(flagged: Flagged, found: pl.DataFrame) -> Links:
     )
 
 
+def traffic_of(engine: Engine, intake: Intake, as_of: datetime) -> Traffic:
+    """Give the accepted transactions of all kinds of storage as one."""
+    staged = intake.transaction_files
+    parts: list[Part] = [WholeTable(engine, engine.scan(staged), as_of)] if staged else []
+    if intake.elsewhere is not None:
+        parts.append(WholeTable(engine, intake.elsewhere, as_of))
+    if intake.plain_files:
+        parts.append(FilesInPlace(engine, intake.plain_files, as_of))
+    return Traffic(engine, (*parts, *parts_of_entries(engine, intake.entries, as_of)))
+
+
+def parts_of_entries(engine: Engine, entries: Sequence[Entry], as_of: datetime) -> tuple[Part, ...]:
+    """Give the transactions of entries of the index; one that the moment cuts in two is asked for its rows alone."""
+    early = [entry for entry in entries if _is_before(entry, as_of)]
+    later = [file for entry in entries if not _is_before(entry, as_of) for file in entry.table("rows")]
+    parts: list[Part] = [WholeTable(engine, engine.scan(later), as_of)] if later else []
+    if early:
+        tables = {name: [file for entry in early for file in entry.table(name)] for name in ENTRY_TABLES}
+        parts.append(IndexedTables(engine, {name: engine.scan(paths) for name, paths in tables.items()}))
+    return tuple(parts)
+
+
+def _is_before(entry: Entry, as_of: datetime) -> bool:
+    return entry.facts.last_at is None or entry.facts.last_at <= naive_utc(as_of)
+
+
 def _exception_targets(job: _Job, accounts: pl.Series, around: Neighbourhood) -> pl.DataFrame:
     """Find the accounts near a flagged domain that exceptions are about."""
     valid = exceptions.in_force(job.policy.exceptions, job.as_of.date())
     named = exceptions.wanted_identifiers(valid)
-    declared = job.engine.collect(job.declared.join(job.engine.load(named), on=["kind", "value"], how="semi"))
+    engine = job.traffic.engine
+    declared = engine.collect(job.declared.join(engine.load(named), on=["kind", "value"], how="semi"))
     seen = around.holdings.join(named, on=["kind", "value"], how="semi")
     columns = ["kind", "value", "account_id"]
     return exceptions.targets(valid, accounts, pl.concat([declared.select(columns), seen.select(columns)]).unique())
@@ -253,7 +287,7 @@ def _measure(
     Returns:
         tables.Accounts of the neighbourhood, and account_id with one column per feature.
     """
-    data = Data(job.engine, job.transactions, job.declared, job.accounts)
+    data = Data(job.traffic, job.declared, job.accounts)
     measured = measure(data, links, flagged, around, job.policy, job.as_of)
     return measured.accounts, measured.features
 

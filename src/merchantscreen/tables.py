@@ -244,7 +244,10 @@ class Rejects(dy.Schema):
 
     role = _text("merchants, transactions or referrals.", nullable=False)
     file = _text("File name.", nullable=False)
-    line = dy.Int64(nullable=True, metadata=_about("Line of a text file, row of a Parquet file, from 1."))
+    line = dy.Int64(
+        nullable=True,
+        metadata=_about("Line of a text file, row of a Parquet file or of a partition that Spark read, from 1."),
+    )
     column = _text("Field, where one is to blame.")
     code = _text("Problem code, see docs/errors.md.", nullable=False)
     found = _text("What was found, described and not quoted.", nullable=False)
@@ -315,6 +318,23 @@ class AccountLinks(dy.Schema):
     first_at = _moment("First seen.")
     last_at = _moment("Last seen.")
     example_transaction_id = _text("Reference of one transaction behind it, the lowest.")
+
+
+class RetroLinks(dy.Schema):
+    """One row per (account, domain, kind, seen_as) that a referral would have found in indexed transactions."""
+
+    account_id = _text("Account.", primary_key=True, nullable=False)
+    domain = _text("Flagged domain.", primary_key=True, nullable=False)
+    kind = _text("Row of the identifier table, family link.", primary_key=True, nullable=False)
+    seen_as = _text("Host or descriptor as seen, normalised.", primary_key=True, nullable=False)
+    match = _text("How the host meets the domain.", nullable=False, check=_one_of(HostMatch))
+    referral_ids = _texts("Referrals behind the domain, sorted.", nullable=False)
+    transaction_count = _count("Transactions behind it.")
+    first_at = _moment("First seen inside the period and the validity of the referral.")
+    last_at = _moment("Last seen.")
+    run_id = _text("Earliest run that had read a file in which it shows; null if there is none.")
+    run_as_of = _moment("Moment of that run.")
+    run_tier = _text("Tier of the account in that run; null if it was not ranked there.")
 
 
 class Holdings(dy.Schema):

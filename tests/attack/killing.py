@@ -30,6 +30,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NoReturn
 
+from cli.command import every_verb
+
 from merchantscreen.cli import main, options
 
 _TRACE_ME, _TO_NEXT_CALL, _SET_OPTIONS, _GET_CALL = 0, 24, 0x4200, 0x420E
@@ -154,6 +156,7 @@ def children(parent: int) -> list[int]:
 
 def _serve(now: datetime) -> None:
     options.now = lambda: now
+    every_verb()  # a fork that had to import its own would start slowly, and its imports would count as changes
     for line in sys.stdin:
         asked = json.loads(line)
         strike = asked["strike"] and Strike(**asked["strike"])

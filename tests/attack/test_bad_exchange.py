@@ -22,9 +22,9 @@ import pytest
 from cli.command import Ran
 from eventlog.stores import Site, leaves, rewrite_head
 from exchange import network
-from exchange.desk import Clock, Desk, confirms
+from exchange.desk import Desk, confirms
+from workplace import Clock
 
-from merchantscreen.cli import options
 from merchantscreen.referrals import envelope, trustchain
 
 NOTHING: Final[list[str]] = []
@@ -69,14 +69,6 @@ class Guarded(Desk):
     def refuses_sent(self, code: int, named: list[str], recorded: list[str], *data: bytes) -> Ran:
         """Send something that has to be refused."""
         return self.refuses(code, named, recorded, lambda: self.send(*data))
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Set the only clock there is."""
-    made = Clock()
-    monkeypatch.setattr(options, "now", made)
-    return made
 
 
 @pytest.fixture

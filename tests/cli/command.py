@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import typer
 
 from merchantscreen.cli import main
+from merchantscreen.cli.app import app
 
 AS_OF: Final = "2026-11-01T00:00:00Z"
 
@@ -68,6 +71,20 @@ def process(*words: str | Path, **environment: str) -> Ran:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def every_verb() -> dict[str, Any]:
+    """Import every verb and return its command, by the words that call it."""
+    return dict(_verbs(typer.main.get_group(app), ""))
+
+
+def _verbs(command: Any, words: str) -> Iterator[tuple[str, Any]]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield words, command
+    else:
+        for name, one in below.items():
+            yield from _verbs(one, f"{words} {name}".strip())
 
 
 @dataclass(frozen=True)

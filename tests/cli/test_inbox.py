@@ -6,19 +6,17 @@ from pathlib import Path
 
 import pytest
 from exchange import network
-from exchange.desk import Clock, Desk, confirms
+from exchange.desk import Desk, confirms
+from workplace import Clock
 
-from merchantscreen.cli import options
 from merchantscreen.cli.referrals import signed
 
 LATER = "2026-10-15T11:30:00Z"
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def desk(tmp_path: Path, clock: Clock) -> Desk:
     """Make a workspace that has accepted the network's trust file."""
-    clock = Clock()
-    monkeypatch.setattr(options, "now", clock)
     return Desk(tmp_path, clock)
 
 

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-from cli.command import Inputs, merchantscreen
-
-from merchantscreen.cli.app import app
+from cli.command import Inputs, every_verb, merchantscreen
 
 IS_JSON_ANYWAY = {"log prove", "rules schema"}
-
-
-def _verbs(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    below = getattr(command, "commands", None)
-    if below is None:
-        yield name, command
-    else:
-        for verb, one in below.items():
-            yield from _verbs(one, f"{name} {verb}".strip())
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +31,7 @@ def _said(*words: str | Path) -> dict[str, Any]:
 
 def test_every_verb_speaks_json() -> None:
     """A script never has to read a table."""
-    verbs = dict(_verbs(typer.main.get_command(app)))
+    verbs = every_verb()
     without = {name for name, verb in verbs.items() if not any("--json" in option.opts for option in verb.params)}
     assert len(verbs) > 40
     assert without == IS_JSON_ANYWAY

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from cli.command import Ran, merchantscreen
 from exchange import network
-from exchange.desk import PROTECTED, SITE, Clock, Desk, confirms
+from exchange.desk import PROTECTED, SITE, Desk, confirms
 from importers.foreign_files import SECRET, report
 from unit.referral_examples import confirmation
+from workplace import Clock
 
-from merchantscreen.cli import options
 from merchantscreen.cli.referrals.common import decided
 from merchantscreen.cli.referrals.officers import SIGNED, TRANSCRIPTION_TYPE
 from merchantscreen.cli.referrals.signed import UNREAD
@@ -35,14 +35,6 @@ from merchantscreen.vocabulary import Assurance
 from merchantscreen.workspace.access import system_user
 
 DESK = "referral_id,issued_at,domain,received_at\nD-1,2026-10-01T09:00:00Z,desk-shop.example,2026-09-30\n"
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Set the only clock there is."""
-    made = Clock()
-    monkeypatch.setattr(options, "now", made)
-    return made
 
 
 @pytest.fixture

@@ -15,16 +15,17 @@ from typing import Any, Final
 import feature_worlds as worlds
 import narwhals.stable.v2 as nw
 import polars as pl
-from frames import AS_OF, transactions
+from frames import AS_OF, declared, traffic, transactions
 from polars.testing import assert_frame_equal
 
 from architecture.package import modules
 from merchantscreen.engines import Engine, Frame
 from merchantscreen.engines.polars import PolarsEngine
-from merchantscreen.features import aggregates, moment_literal, rows_of
-from merchantscreen.links import activity, distinct, purchases_at
+from merchantscreen.features import COLUMNS, aggregates, moment_literal
+from merchantscreen.links import activity, purchases_at
 from merchantscreen.neighbourhood import count_holders
 from merchantscreen.tables import INPUT_TABLES, Transactions, schema_of
+from merchantscreen.traffic import WholeTable
 
 EDGES: Final = pl.DataFrame(
     {
@@ -206,7 +207,8 @@ def test_stages_of_features_are_the_same(engine: Engine) -> None:
     rows, ids = _payments(), pl.DataFrame({"account_id": ["A/1", "Ä/3", "none"]})
     found = {}
     for name, runs in (("ours", PolarsEngine(Path())), ("theirs", engine)):
-        taken = rows_of(runs.load(rows), runs.load(ids), AS_OF)
+        whole = WholeTable(runs, runs.load(rows), AS_OF)
+        taken = {part: whole.rows_of(ids["account_id"], columns) for part, columns in COLUMNS.items()}
         stages = aggregates(taken, runs.load(ids.head(1)), worlds.MEASURES)
         found[name] = {stage: runs.collect(frame) for stage, frame in stages.items()}
     for stage, frame in found["ours"].items():
@@ -225,9 +227,12 @@ def test_scans_for_links_are_the_same(engine: Engine) -> None:
          "from_at": [datetime(2026, 10, 25, 12)], "until_at": [AS_OF]}
     )  # fmt: skip
     rows = _payments()
-    held = rows.select(pl.lit("descriptor").alias("kind"), pl.col("descriptor").alias("value"), "account_id")
-    assert same(engine, lambda frame: distinct(frame, "requestor_host"), rows).height == 1
-    assert same(engine, count_holders, held.drop_nulls()).height == 1
+    held = pl.DataFrame({"kind": ["descriptor"], "value": ["SHOP.EXAMPLE"]})
+    for runs in (PolarsEngine(Path()), engine):
+        asked = traffic(runs, rows)
+        assert asked.values("requestor_host").to_list() == ["shop.example"]
+        counted = count_holders(asked, runs.load(declared(("phone", "SHOP.EXAMPLE", "A/9"))), held)
+        assert counted.select("value", "holder_count").rows() == [("SHOP.EXAMPLE", 3)]
     seen = same(engine, lambda frame, names: activity(frame, "requestor_host", names), rows, wanted)
     assert set(seen["in_window"]) == {True, False}
     assert same(engine, purchases_at, rows, prices).height == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cli.command import Inputs, merchantscreen
 
-from merchantscreen.engines.spark import SparkPlace, spark_engine
+from merchantscreen.engines.spark import SparkPlace, shown, spark_engine
 from merchantscreen.errors import FileAccessError, UsageError
 
 
@@ -18,6 +18,7 @@ from merchantscreen.errors import FileAccessError, UsageError
         ["--spark-master", "local[2]"],
         ["--spark-remote", "sc://127.0.0.1"],
         ["--spark-shared-out"],
+        ["--spark-transactions", "lake.payments"],
         ["--engine", "spark", "--spark-master", "local[2]", "--spark-remote", "sc://127.0.0.1"],
     ],
 )
@@ -26,6 +27,16 @@ def test_options_that_do_not_go_together_are_refused_at_once(words: list[str], t
     inputs = Inputs.good(tmp_path)
     ran = merchantscreen(*inputs.words, *words)
     assert (ran.code, ran.codes, ran.out) == (2, ["MS-ENG-003"], "")
+    assert not inputs.out.exists()
+
+
+def test_transactions_come_from_one_place(tmp_path: Path) -> None:
+    """Files and tables together are refused, and so is neither: a repeated id can only be found in one place."""
+    inputs = Inputs.good(tmp_path)
+    both = merchantscreen(*inputs.words, "--engine", "spark", "--spark-transactions", "lake.payments")
+    files = inputs.words.index("--transactions")
+    neither = merchantscreen(*inputs.words[:files], *inputs.words[files + 2 :])
+    assert [(ran.code, ran.codes) for ran in (both, neither)] == [(2, ["MS-ENG-008"])] * 2
     assert not inputs.out.exists()
 
 
@@ -58,3 +69,17 @@ def test_a_server_that_does_not_answer_is_one_clear_line(tmp_path: Path) -> None
     with pytest.raises(FileAccessError) as caught, spark_engine(SparkPlace(tmp_path, remote="http://127.0.0.1"), 1):
         pass
     assert [problem.code for problem in caught.value.problems] == ["MS-ENG-004"]
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("lake.payments", "lake.payments"),
+        ("s3a://key:secret@bucket/day=1?token=x", "s3a://bucket/day=1"),
+        ("file:///home/somebody/payments", "payments"),
+        ("/home/somebody/payments", "payments"),
+    ],
+)
+def test_a_source_is_named_without_secrets_and_without_folders_of_a_machine(source: str, name: str) -> None:
+    """Manifests and messages are shown around."""
+    assert shown(source) == name

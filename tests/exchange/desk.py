@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from cli.command import AS_OF, Inputs, Ran, merchantscreen
 from exchange import network
+from workplace import Clock, Workplace
 
 from merchantscreen.referrals.keys import SigningKey
 
@@ -17,42 +19,25 @@ PROTECTED: Final = "bank.example"
 SITE: Final = "amber-shop.example"
 
 
-class Clock:
-    """A clock that a test sets, and that goes on a second with every look."""
-
-    def __init__(self) -> None:
-        self.at = network.NOW
-
-    def __call__(self) -> datetime:
-        """Return the time."""
-        self.at += timedelta(seconds=1)
-        return self.at
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Set the only clock there is; it goes on a second with every look."""
+    return Clock(network.NOW, timedelta(seconds=1)).put_up(monkeypatch)
 
 
-class Desk:
+class Desk(Workplace):
     """A workspace whose network has three hotlines, and a folder for files beside it."""
 
     def __init__(self, folder: Path, clock: Clock, *init: str) -> None:
         """Make the workspace, with more words for `init` if any, and let it accept the network's trust file."""
+        super().__init__(folder / "ws")
         self.folder = folder
         self.clock = clock
-        self.place = folder / "ws"
         assert merchantscreen("init", self.place, "--audience", network.AUDIENCE, *init).code == 0
         self.trust = network.trust(protected_hosts=(PROTECTED,))
         trust_file = folder / "trust.json"
         trust_file.write_bytes(network.signed_trust(self.trust))
         assert merchantscreen("trust", "accept", trust_file, "--workspace", self.place).code == 0
-
-    def run(self, *words: str | Path) -> Ran:
-        """Run a command in the workspace."""
-        return merchantscreen(*words, "--workspace", self.place)
-
-    def json(self, *words: str | Path) -> dict[str, Any]:
-        """Run a command that has to succeed, and read what it says."""
-        ran = self.run(*words, "--json")
-        assert ran.code == 0, ran.err
-        stated: dict[str, Any] = json.loads(ran.out)
-        return stated
 
     def send(self, *data: bytes, name: str = "sent.dsse.jsonl") -> Ran:
         """Import envelopes, one a line."""
@@ -66,11 +51,6 @@ class Desk:
         path.write_bytes(b"".join(one + b"\n" for one in data))
         stated: dict[str, Any] = json.loads(self.run("referrals", "import", path, "--json").out)
         return stated
-
-    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """Return the events of the log, of one kind if asked."""
-        events: list[dict[str, Any]] = self.json("log", "show")["events"]
-        return [event for event in events if kind in (None, event["kind"])]
 
     def states(self) -> dict[str, str]:
         """Return the state of every referral by number."""

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from intake_files import card_number, merchant, transaction, write_csv
 
+from merchantscreen.cards import ISSUER_RANGES, looks_like_card_number
 from merchantscreen.intake import take_in
-from merchantscreen.intake.cards import ISSUER_RANGES, card_number_expression, looks_like_card_number
+from merchantscreen.intake.cards import card_number_expression
 
 NUMBERS = st.builds(
     lambda row, pick, seed: card_number(row, sorted(row.lengths)[pick % len(row.lengths)], seed),

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merchantscreen.contacts import without_contacts, without_contacts_expression
+from merchantscreen.contacts import without_contacts
+from merchantscreen.identifiers import without_contacts_expression
 
 PIECES = st.sampled_from(["https://", "@", "＠", "/", ".", "shop", "example", " ", "?", "#", ":", "80", "+999", "246",
                           "-", "(", ")", "ü", "\\", "x1", "12", ";", ","])  # fmt: skip

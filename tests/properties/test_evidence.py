@@ -273,16 +273,27 @@ def test_shares_of_items_add_up_to_the_points_of_their_kind(world: World) -> Non
     assert summed.height == stated.height
 
 
-@given(st.integers(0, 10**10), st.lists(st.integers(0, 10**18), min_size=1, max_size=30))
-def test_splitting_loses_nothing(total: int, parts: list[int]) -> None:
-    """A total is split into parts that add up to it, in proportion to within one unit."""
-    shares = nano.split_exactly(total, parts)
-    if sum(parts):
-        assert sum(shares) == total
-        assert all(
-            abs(share - total * part / sum(parts)) <= 1.001 + total * 1e-12
-            for share, part in zip(shares, parts, strict=True)
-        )
+def shares_by_hand(total: int, parts: list[int]) -> list[int]:
+    """Split a total in plain Python: whole shares, then one unit each for the largest remainders."""
+    shares = [total * part // sum(parts) for part in parts]
+    order = sorted(range(len(parts)), key=lambda place: (-(total * parts[place] % sum(parts)), place))
+    for place in order[: total - sum(shares)]:
+        shares[place] += 1
+    return shares
+
+
+splits = st.tuples(st.integers(0, 10**11), st.lists(st.integers(1, 10**20), min_size=1, max_size=30))
+
+
+@given(st.lists(splits, min_size=1, max_size=5), st.sampled_from([1, 10**19]))
+def test_splitting_loses_nothing(groups: list[tuple[int, list[int]]], alike: int) -> None:
+    """Totals are split into parts that add up, largest remainders first and equal ones by position."""
+    rounded = [(total, [-(-part // alike) for part in parts]) for total, parts in groups]
+    rows = [(place, total, part) for place, (total, parts) in enumerate(rounded) for part in parts]
+    schema = {"group": pl.Int64, "total": pl.Int64, "part": pl.Int128}
+    shares = nano.split_exactly(pl.DataFrame(rows, schema=schema, orient="row"), "group").to_list()
+    assert shares == [share for total, parts in rounded for share in shares_by_hand(total, parts)]
+    assert sum(shares) == sum(total for total, _ in rounded)
 
 
 @given(worlds())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import dataframely as dy
 import polars as pl
 
-from merchantscreen.bundle import RunFacts
+from merchantscreen.bundle import Bundle, RunFacts, read_bundle, write_bundle
 from merchantscreen.policy.loading import load_policy
 from merchantscreen.policy.model import Document, EvidenceModel
 from merchantscreen.records import SourceFile
@@ -220,3 +221,8 @@ SOURCES = (
 def facts(run_id: str = "run-1", created_at: datetime = AS_OF) -> RunFacts:
     """State the facts of the run under some id and time."""
     return RunFacts(run_id, AS_OF, created_at, SOURCES, POLICY, "key-1", {"max_rejects": None})
+
+
+def bundle(folder: Path, result: ScreenResult = RESULT) -> Bundle:
+    """Write a result as a run and read it back."""
+    return read_bundle(write_bundle(folder, facts(), result, REJECTS))

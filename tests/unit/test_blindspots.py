@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from frames import AS_OF, accounts, frame, transactions
+from frames import AS_OF, accounts, frame, traffic, transactions
 
 from merchantscreen import blindspots
 from merchantscreen.engines.polars import PolarsEngine
@@ -22,7 +22,7 @@ def found(
     """Look for blind spots in small frames and return kind, subject and count, sorted."""
     engine = PolarsEngine(tmp_path)
     known = empty(RuleResults) if results is None else results
-    spots = pl.concat(blindspots.find(engine, engine.load(rows), merchants, known, AS_OF))
+    spots = pl.concat(blindspots.find(traffic(engine, rows), merchants, known))
     assert spots.schema == schema_of(BlindSpots)
     assert all(spots["detail"].str.len_chars() > 20)
     return sorted(spots.select("kind", "subject", "count").rows())

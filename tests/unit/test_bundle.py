@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from unit import small_run
 
-from merchantscreen.bundle import read_bundle, verify_bundle, write_bundle, write_rejects
+from merchantscreen.bundle import read_bundle, read_rejects, verify_bundle, write_bundle, write_rejects
 from merchantscreen.errors import CannotCreateError, FileAccessError, InputError, IntegrityError, UsageError
 from merchantscreen.outputs.csvfile import neutralised
 from merchantscreen.outputs.jsonlines import json_lines, read_json_lines
@@ -172,6 +172,7 @@ def test_a_bundle_reads_back_as_it_was(run: Path) -> None:
     for name in ("ranking", "ledger", "contributions", "links", "rules", "blind_spots"):
         assert_frame_equal(getattr(bundle, name), getattr(small_run.RESULT, name))
     assert bundle.manifest.run_id == "run-1"
+    assert_frame_equal(read_rejects(run), small_run.REJECTS)
 
 
 def test_an_untouched_bundle_verifies(run: Path) -> None:

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 from intake_files import card_numbers
 
-from merchantscreen.intake.cards import card_number_expression, card_number_integers, looks_like_card_number
+from merchantscreen.cards import looks_like_card_number
+from merchantscreen.intake.cards import card_number_expression, card_number_integers
 
 
 def _in_fours(number: str, separator: str) -> str:

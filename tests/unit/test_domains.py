@@ -12,10 +12,10 @@ from merchantscreen.domains import (
     Refusal,
     defang,
     domain_key,
-    hosts_of,
     registrable_domain,
     suffix_list_date,
 )
+from merchantscreen.intake.hosts import hosts_of
 
 HOSTS = [
     # text, host, what was cut off

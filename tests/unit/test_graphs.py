@@ -14,10 +14,8 @@ import polars as pl
 import pytest
 from unit import small_run
 
-from merchantscreen.bundle import Bundle, read_bundle, write_bundle
 from merchantscreen.outputs import graphs
 from merchantscreen.outputs.graphs import GraphFormat, cases_of, graph_bytes, neighbourhood_graph
-from merchantscreen.screening import ScreenResult
 
 AS_OF = "2026-11-01T00:00:00Z"
 
@@ -50,10 +48,6 @@ GRAPHML = {
 TYPES = {"boolean", "int", "integer", "long", "float", "double", "string"}
 
 
-def _bundle(folder: Path, result: ScreenResult = small_run.RESULT) -> Bundle:
-    return read_bundle(write_bundle(folder, small_run.facts(), result, small_run.REJECTS))
-
-
 def _read(data: bytes, form: GraphFormat) -> nx.MultiDiGraph[str]:
     if form is GraphFormat.GRAPHML:
         return nx.read_graphml(io.BytesIO(data), force_multigraph=True)
@@ -62,7 +56,7 @@ def _read(data: bytes, form: GraphFormat) -> nx.MultiDiGraph[str]:
 
 def test_the_neighbourhood_leads_from_the_account_to_the_domain(tmp_path: Path) -> None:
     """An account is tied to what it shares, that to who passes risk on, and that to the confirmed domain."""
-    graph = neighbourhood_graph(_bundle(tmp_path), ["400001/M2"])
+    graph = neighbourhood_graph(small_run.bundle(tmp_path), ["400001/M2"])
     ends = {(a, b, data["role"]) for a, b, data in graph.edges(data=True)}
     assert {
         ("account:400001_M2", "identifier:settlement_account:acct-1", "evidence"),
@@ -81,7 +75,7 @@ def test_stated_domain_links_lead_back_to_the_confirmed_domain(tmp_path: Path) -
         round=pl.lit(0, dtype=pl.Int64), subject=pl.lit("amber-shop.example"), kind=pl.lit("moved_to"),
         counterpart=pl.lit("first-shop.example"),
     )  # fmt: skip
-    bundle = _bundle(tmp_path, replace(small_run.RESULT, ledger=pl.concat([stated, small_run.LEDGER])))
+    bundle = small_run.bundle(tmp_path, replace(small_run.RESULT, ledger=pl.concat([stated, small_run.LEDGER])))
     graph = neighbourhood_graph(bundle, ["400001/M2"])
     ((_, end, data),) = graph.out_edges("domain:first-shop_example", data=True)
     assert (end, data["kind"], data["role"]) == ("domain:amber-shop_example", "moved_to", "domain")
@@ -90,7 +84,7 @@ def test_stated_domain_links_lead_back_to_the_confirmed_domain(tmp_path: Path) -
 def test_a_hub_is_folded_and_what_is_folded_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hub keeps its strongest edges and says how many holders it has and how many edges are not drawn."""
     monkeypatch.setattr(graphs, "HUB_EDGES", 2)
-    graph = neighbourhood_graph(_bundle(tmp_path), ["400001/M2"])
+    graph = neighbourhood_graph(small_run.bundle(tmp_path), ["400001/M2"])
     hub = graph.nodes["identifier:ip:ip-1"]
     assert (hub["hub"], hub["holder_count"], hub["folded_edge_count"]) == (True, 400, 2)
     assert graph.in_degree("identifier:ip:ip-1") == 2
@@ -99,13 +93,13 @@ def test_a_hub_is_folded_and_what_is_folded_is_counted(tmp_path: Path, monkeypat
 
 def test_all_cases_are_in_the_middle_of_the_whole_graph(tmp_path: Path) -> None:
     """Accounts in T1 to T3 are cases; those on watch are none."""
-    assert cases_of(_bundle(tmp_path)) == ("400001/M1", "400001/M2")
+    assert cases_of(small_run.bundle(tmp_path)) == ("400001/M1", "400001/M2")
 
 
 @pytest.mark.parametrize("form", list(GraphFormat))
 def test_another_program_reads_the_same_graph_back(tmp_path: Path, form: GraphFormat) -> None:
     """Nodes, edges and the types of values survive, in both formats."""
-    graph = neighbourhood_graph(_bundle(tmp_path), ["400001/M1", "400001/M2"])
+    graph = neighbourhood_graph(small_run.bundle(tmp_path), ["400001/M1", "400001/M2"])
     back = _read(graph_bytes(graph, form, AS_OF), form)
     assert set(back.nodes) == set(graph.nodes)
     assert back.number_of_edges() == graph.number_of_edges()
@@ -123,7 +117,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path, form: GraphFormat) ->
     )  # fmt: skip
     results = (small_run.RESULT, turned)
     first, second = (
-        graph_bytes(neighbourhood_graph(_bundle(tmp_path / str(number), result), ["400001/M2"]), form, AS_OF)
+        graph_bytes(neighbourhood_graph(small_run.bundle(tmp_path / str(number), result), ["400001/M2"]), form, AS_OF)
         for number, result in enumerate(results)
     )
     assert first == second
@@ -134,7 +128,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path, form: GraphFormat) ->
 @pytest.mark.parametrize(("form", "schema"), [(GraphFormat.GEXF, GEXF), (GraphFormat.GRAPHML, GRAPHML)])
 def test_the_file_keeps_to_its_schema(tmp_path: Path, form: GraphFormat, schema: dict[str, Any]) -> None:
     """Elements, attributes, types and ids are those of the published schema; every reference leads somewhere."""
-    root = ET.fromstring(graph_bytes(neighbourhood_graph(_bundle(tmp_path), ["400001/M2"]), form, AS_OF))
+    root = ET.fromstring(graph_bytes(neighbourhood_graph(small_run.bundle(tmp_path), ["400001/M2"]), form, AS_OF))
     ids = {element.get("id") for element in root.iter() if _tag(element) == "node"}
     for element in root.iter():
         children, needed, allowed = schema[_tag(element)]
@@ -165,7 +159,7 @@ def test_hostile_text_stays_text(tmp_path: Path, form: GraphFormat) -> None:
         kind=pl.when(kind="ip").then(pl.lit("settlement_account")).otherwise("kind"),
     )  # fmt: skip
     ranking = small_run.RANKING.with_columns(dba_name=pl.lit(bad))
-    bundle = _bundle(tmp_path, replace(small_run.RESULT, ledger=ledger, ranking=ranking))
+    bundle = small_run.bundle(tmp_path, replace(small_run.RESULT, ledger=ledger, ranking=ranking))
     data = graph_bytes(neighbourhood_graph(bundle, ["400001/M2"]), form, AS_OF)
     tags = {element.tag.rpartition("}")[2] for element in ET.fromstring(data).iter()}
     assert "evil" not in tags
@@ -178,5 +172,5 @@ def test_sealed_accounts_are_not_drawn(tmp_path: Path) -> None:
     """Who is on the sealed list alone appears nowhere, not even as one who passes risk on."""
     sealed = small_run.RANKING.filter(account_id="400001/M1")
     result = replace(small_run.RESULT, sealed=sealed, ranking=small_run.RANKING.filter(pl.col("rank") > 1))
-    graph = neighbourhood_graph(_bundle(tmp_path, result), ["400001/M2"])
+    graph = neighbourhood_graph(small_run.bundle(tmp_path, result), ["400001/M2"])
     assert not any("M1" in name for name in graph)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from evidence_worlds import model
-from frames import AS_OF, accounts, clues, declared, flagged, transactions
+from frames import AS_OF, accounts, clues, declared, flagged, traffic, transactions
 
 from merchantscreen.engines.polars import PolarsEngine
 from merchantscreen.links import FlaggedNames, count_links, find_links, match_hosts, names_in_text
@@ -30,8 +30,7 @@ def found(
     engine = PolarsEngine(tmp_path)
     names = FlaggedNames(domains, clues() if seen is None else seen, frozenset({"mail.example"}))
     table = find_links(
-        engine,
-        engine.load(transactions() if rows is None else rows),
+        traffic(engine, transactions() if rows is None else rows),
         engine.load(declared() if stated is None else stated),
         accounts(SHOP) if merchants is None else merchants,
         names,
@@ -205,7 +204,7 @@ def test_link_degrees_count_accounts_inside_the_window(tmp_path: Path) -> None:
     rows = transactions(*({"account_id": f"ACQ1/{i}", "requestor_host": "amber.example"} for i in (1, 2, 2, 3)))
     engine = PolarsEngine(tmp_path)
     names = FlaggedNames(flagged({"domain": "amber.example"}), clues(), frozenset())
-    links = find_links(engine, engine.load(rows), engine.load(declared()), accounts(SHOP), names, AS_OF, model())
+    links = find_links(traffic(engine, rows), engine.load(declared()), accounts(SHOP), names, AS_OF, model())
     assert count_links(links).to_dicts() == [
         {"domain": "amber.example", "kind": "observed_requestor_url", "linked_count": 3}
     ]

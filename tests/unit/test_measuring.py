@@ -7,10 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import polars as pl
 from feature_worlds import MEASURES, MODEL, POLICY, bought, payments
-from frames import AS_OF, account_links, accounts, clues, declared, flagged
+from frames import AS_OF, account_links, accounts, clues, declared, flagged, traffic
 
 from merchantscreen.engines.polars import PolarsEngine
 from merchantscreen.evidence import Links, direct_risk
@@ -30,15 +29,15 @@ def measured(
 ) -> Measured:
     """Cut the neighbourhood of some links out and measure it."""
     engine = PolarsEngine(folder)
-    transactions, said = (nw.from_native(part.lazy()) for part in (rows, stated))
+    moved, said = traffic(engine, rows), engine.load(stated)
     found = account_links(*(links or (LINKED,)))
     known = Flagged(flagged({"domain": "amber.example"}), empty(DomainLinks), clues(), empty(BlindSpots))
     alone = Links(
         domains=known.domains, domain_links=known.domain_links, account_links=found, holdings=empty(Holdings),
         degrees=empty(Degrees), breadths=empty(Breadths), link_degrees=count_links(found),
     )  # fmt: skip
-    around = cut(engine, transactions, said, direct_risk(alone, MODEL), MODEL)
-    return measure(Data(engine, transactions, said, own), found, known, around, NUMBERS, AS_OF)
+    around = cut(moved, said, direct_risk(alone, MODEL), MODEL)
+    return measure(Data(moved, said, own), found, known, around, NUMBERS, AS_OF)
 
 
 def row(result: Measured, account: str) -> dict[str, Any]:

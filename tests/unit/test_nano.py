@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from math import isqrt
 
 import polars as pl
 import pytest
@@ -64,3 +65,11 @@ def test_floats_are_the_nearest_to_the_quotient(amounts_nano: list[int]) -> None
     """What is shown is the float that a division by hand gives, not one unit in the last place beside it."""
     frame = pl.DataFrame({"a": amounts_nano})
     assert frame.select(nano.in_units(pl.col("a"))).to_series().to_list() == [a / nano.NANO for a in amounts_nano]
+
+
+@given(st.lists(st.integers(0, 4 * 10**10) | st.integers(0, 2 * 10**5).map(lambda root: root**2), min_size=1))
+def test_powers_for_splitting_are_whole_and_exact(amounts_nano: list[int]) -> None:
+    """x^2 is exact, and x^(3/2) is the integer below: also where the root is whole, and never one off."""
+    frame = pl.DataFrame({"x": amounts_nano})
+    powers = frame.select(square=nano.square(pl.col("x")), root=nano.three_halves(pl.col("x")))
+    assert powers.rows() == [(x**2, isqrt(x**3)) for x in amounts_nano]

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 from evidence_worlds import model
-from frames import declared, transactions
+from frames import declared, traffic, transactions
 
 from merchantscreen.engines.polars import PolarsEngine
 from merchantscreen.neighbourhood import Neighbourhood, cut
@@ -20,7 +20,7 @@ def around(
     engine = PolarsEngine(tmp_path)
     moved = transactions() if rows is None else rows
     carried = pl.DataFrame({"account_id": linked, "risk_nano": [760_000_000] * len(linked)})
-    return cut(engine, engine.load(moved), engine.load(stated), carried, model(**changes))
+    return cut(traffic(engine, moved), engine.load(stated), carried, model(**changes))
 
 
 def reached(near: Neighbourhood) -> dict[str, int]:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from rule_folders import RANK, small_files
 
 from merchantscreen.errors import PolicyError, Problem
 from merchantscreen.features import FACT_TYPES
 from merchantscreen.identifiers import KINDS
 from merchantscreen.policy.evaluation import evaluate_rules
-from merchantscreen.policy.folder import default_folder
+from merchantscreen.policy.folder import INDICATORS, default_folder
 from merchantscreen.policy.loading import load_files, load_policy
 from merchantscreen.policy.yamlfiles import read_yaml
 from merchantscreen.vocabulary import RuleStatus, Tier
@@ -337,3 +338,24 @@ def test_outcomes_are_sorted_and_carry_the_values_they_were_decided_on() -> None
     assert results["observed"][1] == '{"purchase_count":60,"top3_price_share":1.0}'
     assert results["missing"].to_list() == [[], [], ["purchase_count", "top3_price_share"]]
     assert results["reason"][1] == "100.0 % of 60 purchases are at the three most frequent prices."
+
+
+# --------------------------------------------------------------------------- what is remembered
+
+
+def test_a_rule_that_was_good_before_is_looked_at_again_when_anything_about_it_changed(repository: Path) -> None:
+    """What the lints found is remembered for the same rule, catalogue, day and twin, and for nothing else."""
+    good = small_files(repository)
+    twin = good[RANK].replace(b"id: sample-rank", b"id: another-rank")
+    changed = {
+        "MS-POL-045": lambda: load_files(good, today=date(2029, 1, 1)),
+        "MS-POL-052": lambda: load_files(good | {INDICATORS: good[INDICATORS].replace(b"C01", b"C03")}),
+        "MS-POL-057": lambda: load_files(good | {"transaction-pattern/another-rank.yml": twin}),
+        "MS-POL-056": lambda: load_files(good | {RANK: good[RANK].replace(b"0.97", b"0.09")}),
+    }
+    before = load_files(good)
+    for code, load in changed.items():
+        with pytest.raises(PolicyError) as refused:
+            load()
+        assert code in {problem.code for problem in refused.value.problems}, code
+    assert load_files(good) == before

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from unit import small_run
 
-from merchantscreen.bundle import Bundle, read_bundle, write_bundle
+from merchantscreen.bundle import Bundle
 from merchantscreen.outputs.casefile import case_files
 from merchantscreen.outputs.redaction import WITHHELD, Sight, acquirer_of, seen_with
 
@@ -20,7 +20,7 @@ OTHER = "mc:500002/M1"
 def bundle(tmp_path: Path) -> Bundle:
     """Give the small run, in which the account that passes risk on is at another acquirer."""
     names = {"400001/M1": OTHER}
-    made = read_bundle(write_bundle(tmp_path, small_run.facts(), small_run.RESULT, small_run.REJECTS))
+    made = small_run.bundle(tmp_path)
     ledger = made.ledger.with_columns(
         pl.col("subject").replace(names), contributors=pl.col("contributors").list.eval(pl.element().replace(names))
     )

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from unit import small_run
 
-from merchantscreen.bundle import Bundle, read_bundle, write_bundle
+from merchantscreen.bundle import Bundle
 from merchantscreen.outputs.xlsx import CELL_CHARACTERS, SHEET_ROWS, Workbook, workbook_of
 
 SHEETS = ("about", "ranking", "ledger", "rules", "referrals", "blind spots", "rejects")
@@ -22,7 +22,7 @@ SHEETS = ("about", "ranking", "ledger", "rules", "referrals", "blind spots", "re
 @pytest.fixture
 def bundle(tmp_path: Path) -> Bundle:
     """Give the small run, read back."""
-    return read_bundle(write_bundle(tmp_path, small_run.facts(), small_run.RESULT, small_run.REJECTS))
+    return small_run.bundle(tmp_path)
 
 
 def _made(bundle: Bundle, work: Path, **options: int) -> Workbook:

@@ -7,15 +7,15 @@ import re
 import shlex
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from cli.command import AS_OF, MERCHANT_COLUMNS, MERCHANTS, Inputs, Ran, merchantscreen, process
+from workplace import Clock, Workplace
 from workspace.places import made, opened, referral, settle, with_referrals
 
 from merchantscreen.cases.logged import KINDS
 from merchantscreen.cases.model import MEANINGS
-from merchantscreen.cli import options
 from merchantscreen.referrals.history import register_of
 from merchantscreen.tables import CaseHistory
 from merchantscreen.vocabulary import CaseState, Disposition
@@ -31,44 +31,20 @@ PEOPLE: Final = (
 )  # fmt: skip
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 11, 2, 9)
-
-    def __call__(self) -> datetime:
-        """Return the time."""
-        return self.at
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Set the only clock there is."""
-    found = Clock()
-    monkeypatch.setattr(options, "now", found)
-    return found
+    return Clock(datetime(2026, 11, 2, 9)).put_up(monkeypatch)
 
 
-class Desk:
+class Desk(Workplace):
     """A workspace with one confirmed referral, three small accounts, and a first run."""
 
     def __init__(self, folder: Path, data: Path) -> None:
-        self.folder = folder
+        super().__init__(folder)
         data.mkdir()
         self.inputs = Inputs.good(data)
         with_referrals(folder, referral())
-
-    def run(self, *words: str | Path) -> Ran:
-        """Run a command in the workspace."""
-        return merchantscreen(*words, "--workspace", self.folder)
-
-    def json(self, *words: str | Path) -> dict[str, Any]:
-        """Run a command that has to succeed, and read what it says."""
-        ran = self.run(*words, "--json")
-        assert ran.code == 0, ran.err
-        stated: dict[str, Any] = json.loads(ran.out)
-        return stated
 
     def screen(self, run_id: str) -> None:
         """Screen the three accounts."""
@@ -83,11 +59,6 @@ class Desk:
     def states(self) -> dict[str, str]:
         """Return the state of every case by account."""
         return {one["account_id"]: one["state"] for one in self.json("cases", "list", "--all")["cases"]}
-
-    def events(self) -> list[dict[str, Any]]:
-        """Return the log."""
-        events: list[dict[str, Any]] = self.json("log", "show")["events"]
-        return events
 
 
 @pytest.fixture
@@ -149,18 +120,18 @@ def test_from_a_finished_run_to_a_case_file_in_three_commands(
     worked: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Screened, decided, and the command that `decide` says comes next, typed with a purpose."""
-    monkeypatch.chdir(worked.folder)
+    monkeypatch.chdir(worked.place)
     ran = merchantscreen("decide", "C-000001", "--disposition", "refer_to_acquirer", "--reason", WHY)
     assert ran.code == 0, ran.err
     (command,) = re.findall(r"^Next: merchantscreen (.+)$", ran.out, re.MULTILINE)
     handed = merchantscreen(*shlex.split(command.replace("WHY", "hand-over to the acquirer")))
     assert handed.code == 0, handed.err
-    assert list((worked.folder / "case-C-000001").iterdir())
+    assert list((worked.place / "case-C-000001").iterdir())
 
 
 def test_every_command_that_is_shown_can_be_typed(worked: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `cases list` and `cases show` say comes next works as it stands, with CODE and WHY filled in."""
-    monkeypatch.chdir(worked.folder)
+    monkeypatch.chdir(worked.place)
     (show,) = re.findall(r"^Next: merchantscreen (.+)$", merchantscreen("cases", "list").out, re.MULTILINE)
     ran = merchantscreen(*shlex.split(show))
     commands = re.findall(r"^  merchantscreen (.+)$", ran.out, re.MULTILINE)
@@ -173,7 +144,7 @@ def test_every_command_that_is_shown_can_be_typed(worked: Desk, monkeypatch: pyt
 def test_an_account_that_left_is_told_and_can_be_decided_on_its_last_run(worked: Desk) -> None:
     """Its referral was taken back: the case stays, asks for another look, and the old run is named to decide on."""
     assert worked.decide("C-000001", "refer_to_acquirer").code == 0
-    with_referrals(worked.folder, referral(event="retracted", issued_at="2026-10-20T09:00:00Z", reason_code="mistake"))
+    with_referrals(worked.place, referral(event="retracted", issued_at="2026-10-20T09:00:00Z", reason_code="mistake"))
     assert worked.states()["400001/M1"] == "revisit"
     worked.screen("r2")
     shown = worked.json("cases", "show", "C-000001")
@@ -190,7 +161,7 @@ def test_an_account_that_left_is_told_and_can_be_decided_on_its_last_run(worked:
 
 def test_in_a_tier_of_four_eyes_another_person_confirms(worked: Desk) -> None:
     """Who proposes does not confirm; until somebody else does, nothing is decided."""
-    settle(worked.folder, 'four_eyes = ["T1", "T2", "T3"]', *PEOPLE)
+    settle(worked.place, 'four_eyes = ["T1", "T2", "T3"]', *PEOPLE)
     ran = worked.decide("C-000001", "no_link_found", "--as", "anna")
     assert (ran.code, "proposed by anna" in ran.out, "--confirm" in ran.out) == (0, True, True)
     confirm = ("decide", "C-000001", "--confirm", "--reason", "I looked at it too.")
@@ -221,15 +192,15 @@ def test_in_a_tier_of_four_eyes_another_person_confirms(worked: Desk) -> None:
 )
 def test_roles_say_who_may_do_what(shared: Desk, person: str, words: tuple[str, ...], is_allowed: bool) -> None:
     """Analysts take and decide, leads give, auditors read; what is refused is in the log."""
-    settle(shared.folder, *PEOPLE)
+    settle(shared.place, *PEOPLE)
     ran = shared.run(*words, "--as", person)
-    settle(shared.folder)
+    settle(shared.place)
     assert (ran.code, ran.codes) == ((0, []) if is_allowed else (2, ["MS-WSP-020"])), ran.err
 
 
 def test_a_case_is_given_to_people_who_work_on_cases_only(worked: Desk) -> None:
     """An unknown name, an auditor, or no name at all gets none; giving it twice records it once."""
-    settle(worked.folder, *PEOPLE)
+    settle(worked.place, *PEOPLE)
     for name in ("nobody", "dora", "a b", ""):
         assert worked.run("cases", "assign", "C-000001", "--to", name, "--as", "carla").codes == ["MS-CSE-021"]
     for said in ("has it now", "had it already"):
@@ -293,11 +264,11 @@ def test_the_same_decision_is_not_recorded_twice(worked: Desk, clock: Clock) -> 
 
 def test_a_run_that_was_changed_or_removed_is_not_decided_on(worked: Desk) -> None:
     """What the log recorded is what counts."""
-    manifest = worked.folder / "runs" / "r1" / "manifest.json"
+    manifest = worked.place / "runs" / "r1" / "manifest.json"
     manifest.write_bytes(manifest.read_bytes().replace(b'"run_id":"r1"', b'"run_id":"r7"'))
     ran = worked.decide("C-000001", "no_action")
     assert (ran.code, ran.codes) == (4, ["MS-CSE-013"])
-    manifest.parent.rename(worked.folder / "elsewhere")
+    manifest.parent.rename(worked.place / "elsewhere")
     assert worked.decide("C-000001", "no_action").codes == ["MS-CSE-012"]
 
 
@@ -323,7 +294,7 @@ def test_an_erased_reason_leaves_the_tree_and_the_case(worked: Desk) -> None:
 def test_the_table_of_a_run_is_that_of_the_log_it_worked_with(worked: Desk) -> None:
     """Decisions that come later change nothing in it: a run made again says the same."""
     assert worked.decide("C-000001", "no_action").code == 0
-    with opened(worked.folder) as place:
+    with opened(worked.place) as place:
         known = read_cases(place)
         run = screened_run(place, known, None)
         size, register = known.cases.size, register_of(known.history, datetime(2026, 11, 1))
@@ -331,7 +302,7 @@ def test_the_table_of_a_run_is_that_of_the_log_it_worked_with(worked: Desk) -> N
         key_id = run.view.pseudonym_key_id
         before = history_of(place, size, register, frames, key_id)
     assert worked.decide("C-000001", "shared_host").code == 0
-    with opened(worked.folder) as place:
+    with opened(worked.place) as place:
         after = history_of(place, size, register, frames, key_id)
         now = history_of(place, size + 1, register, frames, key_id)
     assert CaseHistory.validate(before).equals(after)
@@ -343,7 +314,7 @@ def test_the_table_of_a_run_is_that_of_the_log_it_worked_with(worked: Desk) -> N
 
 def test_who_takes_back_is_told_what_was_decided_and_the_hotline_what_was_done(worked: Desk) -> None:
     """A dispute lists the decisions on the referral; a receipt counts what was acted on and what is left."""
-    settle(worked.folder)
+    settle(worked.place)
     assert worked.decide("C-000001", "refer_to_acquirer").code == 0
     receipt = worked.json("referrals", "receipt", "hotline-a")["receipts"][0]["referrals"][0]
     cases = len(worked.states())
@@ -359,7 +330,7 @@ def test_who_takes_back_is_told_what_was_decided_and_the_hotline_what_was_done(w
 def test_the_queue_and_a_case_fit_any_terminal_and_are_plain_in_a_pipe(worked: Desk, width: str) -> None:
     """Number, state, tier and account stay whole on a narrow terminal; no control byte leaves."""
     for words in (("cases", "list"), ("cases", "show", "C-000001")):
-        ran = process(*words, "--workspace", worked.folder, COLUMNS=width)
+        ran = process(*words, "--workspace", worked.place, COLUMNS=width)
         assert ran.code == 0, ran.err
         assert "\x1b" not in ran.out
         assert "C-000001" in ran.out

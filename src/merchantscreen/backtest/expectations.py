@@ -34,7 +34,7 @@ from merchantscreen.backtest.comparison import Change, Comparison
 from merchantscreen.backtest.lines import ABSENT, outcomes_of
 from merchantscreen.errors import InputError, Problem, ProblemKind
 from merchantscreen.policy import problems as policy_problems
-from merchantscreen.policy import yamlfiles
+from merchantscreen.policy import yamlfiles, yamltree
 from merchantscreen.policy.fileschema import Count, FileModel, Slug, Text
 from merchantscreen.policy.model import Policy
 from merchantscreen.screening import ScreenResult
@@ -172,14 +172,14 @@ def read_expectations(name: str, data: bytes) -> ExpectationsFile:
     return form
 
 
-def _form_problem(name: str, tree: yamlfiles.Mapping, path: Sequence[str | int], kind: str, message: str) -> Problem:
+def _form_problem(name: str, tree: yamltree.Mapping, path: Sequence[str | int], kind: str, message: str) -> Problem:
     known = _FORM_PROBLEMS.get(kind, policy_problems.VALUE_WRONG)
     found = f"{known.title}: {message}" if known is policy_problems.VALUE_WRONG else None
     return _problem(name, tree, known, path, found)
 
 
 def _problem(
-    name: str, tree: yamlfiles.Mapping, kind: ProblemKind, path: Sequence[str | int], found: str | None = None
+    name: str, tree: yamltree.Mapping, kind: ProblemKind, path: Sequence[str | int], found: str | None = None
 ) -> Problem:
     place = yamlfiles.place_of(tree, path)
     return kind.at(name, place.line, ".".join(str(step) for step in path), found=found, position=place.column)

@@ -7,27 +7,34 @@ from typing import Annotated, Final
 import typer
 
 from merchantscreen import __version__
-from merchantscreen.cli.cases import cases_app
-from merchantscreen.cli.decide import decide
-from merchantscreen.cli.diff import diff
-from merchantscreen.cli.explain import explain
-from merchantscreen.cli.export import export_app
-from merchantscreen.cli.hotline import hotline_app
-from merchantscreen.cli.init import init
-from merchantscreen.cli.log import log_app
-from merchantscreen.cli.referrals import referrals_app
-from merchantscreen.cli.report import report
-from merchantscreen.cli.reproduce import reproduce
-from merchantscreen.cli.rules import rules_app
-from merchantscreen.cli.screen import screen
-from merchantscreen.cli.simulate import simulate
+from merchantscreen.cli.ondemand import verbs
 from merchantscreen.cli.terminal import output
-from merchantscreen.cli.trust import trust_app
-from merchantscreen.cli.verify import verify
 from merchantscreen.cli.words import JSON_ERRORS
+
+_VERBS: Final = {
+    "screen": "merchantscreen.cli.screen:screen",
+    "index": "merchantscreen.cli.index:index",
+    "retro": "merchantscreen.cli.retro:retro",
+    "explain": "merchantscreen.cli.explain:explain",
+    "verify": "merchantscreen.cli.verify:verify",
+    "reproduce": "merchantscreen.cli.reproduce:reproduce",
+    "report": "merchantscreen.cli.report:report",
+    "simulate": "merchantscreen.cli.simulate:simulate",
+    "init": "merchantscreen.cli.init:init",
+    "diff": "merchantscreen.cli.diff:diff",
+    "decide": "merchantscreen.cli.decide:decide",
+    "cases": "merchantscreen.cli.cases:cases_app",
+    "rules": "merchantscreen.cli.rules:rules_app",
+    "export": "merchantscreen.cli.export:export_app",
+    "log": "merchantscreen.cli.log:log_app",
+    "referrals": "merchantscreen.cli.referrals:referrals_app",
+    "hotline": "merchantscreen.cli.hotline:hotline_app",
+    "trust": "merchantscreen.cli.trust:trust_app",
+}
 
 app: Final = typer.Typer(
     name="merchantscreen",
+    cls=verbs(_VERBS),
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -58,14 +65,3 @@ def shared(
     5 not reproducible, 6 not trusted, 7 stale, 65 bad input or rules, 70 internal, 73 cannot create,
     74 input or output failed, 75 busy.
     """
-
-
-for _command in (screen, explain, verify, reproduce, report, simulate, init, diff, decide):
-    app.command()(_command)
-app.add_typer(cases_app)
-app.add_typer(rules_app)
-app.add_typer(export_app)
-app.add_typer(log_app)
-app.add_typer(referrals_app)
-app.add_typer(hotline_app)
-app.add_typer(trust_app)

@@ -8,7 +8,7 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import typer
@@ -18,15 +18,14 @@ from merchantscreen.cases.logged import PROPOSED
 from merchantscreen.cases.model import MEANINGS, Case, Decision
 from merchantscreen.cli.cases.common import Account, Run, desk, told
 from merchantscreen.cli.referrals.common import decided
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, output, show_json
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.eventlog.records import Draft
 from merchantscreen.outputs.cases import Told, case_facts, due_words, next_commands
 from merchantscreen.outputs.text import visible
 from merchantscreen.referrals.history import Folding
 from merchantscreen.vocabulary import Disposition
-from merchantscreen.workspace.cases import Screened, read_cases
+from merchantscreen.workspace.cases import Known, Screened, cases_of
 from merchantscreen.workspace.decisions import Order, decision_draft
 from merchantscreen.workspace.session import Workspace
 
@@ -83,13 +82,13 @@ def decide(
 
 
 def _decided(place: Workspace, order: Order, run: str | None) -> _Done:
-    def decide_on(folding: Folding) -> tuple[list[Draft], tuple[Screened, Draft, int]]:
-        known, screened = desk(place, run)
+    def decide_on(folding: Folding) -> tuple[list[Draft], tuple[Known, Screened, Draft, int]]:
+        known, screened = desk(place, run, folding)
         draft = decision_draft(place, known, screened.view, order)
-        return [draft], (screened, draft, folding.size)
+        return [draft], (known, screened, draft, folding.size)
 
-    screened, draft, index = decided(place, decide_on)
-    found = told(place, read_cases(place), screened, draft.body["account_id"])
+    known, screened, draft, index = decided(place, decide_on)
+    found = told(place, replace(known, cases=cases_of(place)), screened, draft.body["account_id"])
     return _Done(_made(found.shown.case, index), found, draft.kind == PROPOSED)
 
 

@@ -9,8 +9,7 @@ import typer
 
 from merchantscreen.bundle import read_bundle
 from merchantscreen.cli.ranked import no_such_account
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
+from merchantscreen.cli.terminal import output, show_json
 from merchantscreen.errors import EXIT_FAIL_ON, UsageError
 from merchantscreen.outputs.rundiff import difference_values, show_account, show_difference
 from merchantscreen.rundiff import difference

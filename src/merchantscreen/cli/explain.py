@@ -9,9 +9,7 @@ import typer
 
 from merchantscreen.bundle import read_bundle
 from merchantscreen.cli.ranked import ranked_account
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import Json
+from merchantscreen.cli.terminal import Json, output, show_json
 from merchantscreen.outputs.explanation import CaseFrames, case_of, explanation_values
 from merchantscreen.outputs.explanation import explain as explain_case
 from merchantscreen.outputs.policyview import banner

@@ -29,10 +29,10 @@ from typing import Final
 import typer
 
 from merchantscreen import __version__
+from merchantscreen.cards import looks_like_card_number
 from merchantscreen.contacts import without_addresses
+from merchantscreen.disk import disk_error
 from merchantscreen.errors import FileAccessError, MerchantScreenError, Problem
-from merchantscreen.intake.cards import looks_like_card_number
-from merchantscreen.intake.files import disk_error
 from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.outputs.text import visible
 

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from merchantscreen.cli import options
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import Json
+from merchantscreen.cli.terminal import Json, show_json, show_lines
 from merchantscreen.workspace.access import system_user
 from merchantscreen.workspace.layout import Made, Plan, make_workspace
 from merchantscreen.workspace.settings import NAME_PATTERN

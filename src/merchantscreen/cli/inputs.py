@@ -17,6 +17,7 @@ import typer
 from merchantscreen.cli import options
 from merchantscreen.errors import InputError, MerchantScreenError, UsageError
 from merchantscreen.intake import Intake, take_in
+from merchantscreen.intake.index import open_index
 from merchantscreen.intake.mapping import load_mapping
 from merchantscreen.records import Progress, SourceFile
 from merchantscreen.referrals.reading import ReferralIntake, read_referrals
@@ -38,6 +39,12 @@ Transactions = Annotated[
 MappingFile = Annotated[
     Path | None, typer.Option("--mapping", help="YAML file that names our field for each of theirs.", metavar="FILE")
 ]
+IndexFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--index", metavar="DIR", help="Index of transaction files that were read before; it changes no result."
+    ),
+]
 AsOf = Annotated[
     str | None,
     typer.Option(
@@ -48,13 +55,25 @@ AsOf = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class InputFiles:
-    """The files that a caller named."""
+    """The files that a caller named.
+
+    Attributes:
+        referrals: Referral files.
+        merchants: Merchant files.
+        transactions: Transaction files and folders.
+        mapping: Mapping file.
+        key_file: Key of the contact tokens.
+        index: Where transaction files may have been read before.
+        in_place: Whether transactions may stay where they are: the engine is the embedded one.
+    """
 
     referrals: tuple[Path, ...]
     merchants: tuple[Path, ...]
     transactions: tuple[Path, ...]
     mapping: Path | None
     key_file: Path | None = None
+    index: Path | None = None
+    in_place: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +136,13 @@ def read_inputs(files: InputFiles, work: Path, progress: Progress, load: Callabl
     events = collected.attempt(lambda: read_referrals(files.referrals))
     mapping = collected.attempt(lambda: load_mapping(files.mapping) if files.mapping else None)
     key = collected.attempt(lambda: options.read_key(files.key_file) if files.key_file else None)
+    index = collected.attempt(lambda: open_index(files.index) if files.index else None)
     intake = collected.attempt(
         lambda: take_in(
-            files.merchants, files.transactions, work, mapping=mapping, pseudonym_key=key, progress=progress
+            files.merchants, files.transactions, work, mapping=mapping, pseudonym_key=key, index=index,
+            in_place=files.in_place, progress=progress,
         )
-    )
+    )  # fmt: skip
     collected.settle()
     if loaded is None or events is None or intake is None:
         raise AssertionError("a stage gave neither a result nor an error")

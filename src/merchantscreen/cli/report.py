@@ -7,36 +7,28 @@ Rules kept here:
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
-import polars as pl
 import typer
 from rich.text import Text
 
-from merchantscreen.bundle import Bundle, read_bundle, verify_bundle, written_moment
-from merchantscreen.cases.frames import history_frame
-from merchantscreen.cases.items import RunFrames, view_of
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.bundle import Bundle, read_bundle, read_rejects, verify_bundle, written_moment
+from merchantscreen.cli.terminal import Json, output, show_json
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import CannotCreateError, FileAccessError, UsageError
 from merchantscreen.outputs.files import read_regular, replace_whole
 from merchantscreen.outputs.policyview import banner
 from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.outputs.report import WATCH_CASES, Extent, Limits, pieces
 from merchantscreen.outputs.text import visible
-from merchantscreen.workspace import cases
 from merchantscreen.workspace.settings import find_folder
+from merchantscreen.workspace.today import with_decisions_of_today
 
 _MARK: Final = b'<meta name="generator" content="merchantscreen report">'
 _MARK_WITHIN: Final = 4_096
-_REJECTS: Final = "rejects.csv"
 
 
 def report(
@@ -62,7 +54,7 @@ def report(
     bundle, known_at = _today(read_bundle(run), workspace, as_name)
     target = run.resolve().parent / f"{run.resolve().name}.report.html" if out is None else out
     _refuse(target, run)
-    shown = Extent(Limits(watch_cases=top), _rejects(run), known_at)
+    shown = Extent(Limits(watch_cases=top), read_rejects(run), known_at)
     page = b"".join(pieces(bundle, shown))
     _write(target, page)
     if as_json:
@@ -79,23 +71,12 @@ def _today(bundle: Bundle, folder: Path | None, as_name: str | None) -> tuple[Bu
     """Put the decisions of today into a run that the workspace recorded; any other run stays as it is."""
     if find_folder(folder, Path.cwd()) is None:
         return bundle, None
-    stated = bundle.manifest
     with opened(folder, as_name) as place:
-        known = cases.read_cases(place)
-        if stated.sha256 not in {run.manifest_sha256 for run in known.history.runs}:
+        current = with_decisions_of_today(place, bundle)
+        if current is bundle:
             return bundle, None
         place.allow("case.list")
-        frames = RunFrames(bundle.ranking, bundle.ledger, stated.model["account_rounds"])
-        view = view_of(stated.run_id, stated.sha256, stated.pseudonym_key_id, frames, known.standing)
-        history = history_frame(known.cases, view, known.withdrawn)
-        return replace(bundle, history=history), written_moment(place.now().replace(microsecond=0))
-
-
-def _rejects(run: Path) -> pl.DataFrame:
-    """Read what the page counts of the rejects; the file was checked with the bundle."""
-    lines = csv.DictReader(io.StringIO((run / _REJECTS).read_text(encoding="utf-8"), newline=""))
-    rows = [(line["role"], line["code"]) for line in lines]
-    return pl.DataFrame(rows, schema={"role": pl.String, "code": pl.String}, orient="row")
+        return current, written_moment(place.now().replace(microsecond=0))
 
 
 def _refuse(target: Path, run: Path) -> None:

@@ -27,11 +27,11 @@ from merchantscreen import bundle
 from merchantscreen.cases.items import RunFrames
 from merchantscreen.cli import options
 from merchantscreen.cli.comparing import comparison_again
+from merchantscreen.cli.engines import require_files
 from merchantscreen.cli.inputs import InputFiles, MappingFile, Merchants, Transactions, read_inputs
 from merchantscreen.cli.progress import shown_progress
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, output, show_json
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.engines.polars import PolarsEngine
 from merchantscreen.errors import InputError, IntegrityError, NotReproducibleError, Problem
 from merchantscreen.outputs import manifest as m
@@ -84,6 +84,7 @@ def reproduce(
     Exit code 5 where anything differs, with the first differing line of each file.
     """
     manifest = bundle.verify_bundle(run)
+    require_files(manifest.parameters)
     compared, is_compared = comparison_again(run, manifest, since)
     with _from_log(manifest, workspace, as_name) as log, shown_progress() as progress, _private() as place:
         key_file = pseudonym_key_file or log.key_file

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -35,11 +35,16 @@ from merchantscreen.cli.engines import (
     SparkMaster,
     SparkRemote,
     SparkShared,
+    SparkTransactions,
+    require_one_place,
     running,
+    stated,
+    with_tables,
 )
 from merchantscreen.cli.failures import publishing, report
 from merchantscreen.cli.inputs import (
     AsOf,
+    IndexFolder,
     InputFiles,
     Inputs,
     MappingFile,
@@ -51,6 +56,7 @@ from merchantscreen.cli.progress import shown_progress
 from merchantscreen.cli.terminal import output
 from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import EXIT_FAIL_ON, IntegrityError, PolicyError, Problem, StaleError, UsageError
+from merchantscreen.intake.index import MARK as INDEX_MARK
 from merchantscreen.outputs import manifest as m
 from merchantscreen.outputs.console import TOP_ROWS, Shown, show_run
 from merchantscreen.outputs.problems import PROBLEMS
@@ -162,6 +168,7 @@ class Order:
     since: Path | None = None
     workspace: Workspace | None = None
     engine: EngineOrder = field(default_factory=EngineOrder)
+    index: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +189,7 @@ class _Done:
     result: ScreenResult
     rejects: pl.DataFrame
     notices: tuple[Problem, ...]
+    files_from_index: int
 
 
 def screen(
@@ -189,9 +197,10 @@ def screen(
     *,
     referrals: _Referrals = [],  # noqa: B006 - typer's form of an option without a value
     merchants: Merchants,
-    transactions: Transactions,
+    transactions: Transactions = [],  # noqa: B006 - as for --referrals
     rules: _Rules = None,
     mapping: MappingFile = None,
+    index: IndexFolder = None,
     as_of: AsOf = None,
     out: _Out = None,
     run_id: _RunId = None,
@@ -205,6 +214,7 @@ def screen(
     spark_master: SparkMaster = None,
     spark_remote: SparkRemote = None,
     spark_shared_out: SparkShared = False,
+    spark_transactions: SparkTransactions = [],  # noqa: B006 - as for --referrals
     top: _Top = TOP_ROWS,
     as_json: _Json = False,
     workspace: WorkspaceFolder = None,
@@ -221,8 +231,10 @@ def screen(
         tuple(referrals), tuple(merchants), tuple(transactions), rules, mapping, pseudonym_key_file, moment,
         out or Path("runs"), options.run_id_of(moment) if run_id is None else run_id, max_rejects, fail_on,
         require_approved, require_fresh, since,
-        engine=EngineOrder(engine, spark_master, spark_remote, spark_shared_out),
+        engine=EngineOrder(engine, spark_master, spark_remote, spark_shared_out, tuple(spark_transactions)),
+        index=index,
     )  # fmt: skip
+    require_one_place(transactions, order.engine)
     with _in_workspace(order, workspace, as_name, is_out_given=out is not None) as placed:
         json_errors = bool(context.find_root().params.get("json_errors"))
         ranking = _run_and_tell(placed, top, as_json=as_json, json_errors=json_errors)
@@ -249,9 +261,16 @@ def _in_workspace(order: Order, folder: Path | None, as_name: str | None, *, is_
             rules=order.rules or place.path(settings.rules),
             out=order.out if is_out_given else place.path(settings.runs),
             key_file=order.key_file or (place.path(key) if key else None),
+            index=order.index or _index_of(place),
             require_approved=order.require_approved or settings.require_approved,
             workspace=place,
         )
+
+
+def _index_of(place: Workspace) -> Path | None:
+    """Find the index of a workspace, once there is one."""
+    folder = place.path(place.settings.index)
+    return folder if (folder / INDEX_MARK).is_file() else None
 
 
 def _run_and_tell(order: Order, top: int, *, as_json: bool, json_errors: bool) -> pl.DataFrame:
@@ -259,6 +278,7 @@ def _run_and_tell(order: Order, top: int, *, as_json: bool, json_errors: bool) -
     with publishing(bundle.prepare(order.out, order.run_id) / m.NAME):
         with shown_progress() as progress:
             done = run(order, progress)
+        _tell_index(done, as_json=json_errors)
         _tell_rejects(done, as_json=json_errors)
         report(done.notices, as_json=json_errors)
         _show(done, top, as_json=as_json)
@@ -270,17 +290,20 @@ def run(order: Order, progress: Progress) -> _Done:
     """Read, screen, write; the whole job without a word on the screen."""
     with bundle.work_folder(order.out) as work:
         inputs = _read(order, work, progress)
-        _refuse_too_many_rejects(order, inputs)
         flagged = flag(inputs.register, inputs.policy, order.as_of)
         rows = sum(source.rows_accepted for source in inputs.intake.sources if source.role == "transactions")
         with running(order.engine, work, rows) as engine:
+            intake = with_tables(order.engine, engine, inputs.intake, order.mapping, progress)
+            inputs, searched_by = replace(inputs, intake=intake), stated(order.engine, engine)
+            _refuse_too_many_rejects(order, inputs)
             result = screen_accounts(inputs.intake, flagged, inputs.policy, engine, order.as_of, progress)
     progress.stage("writing the bundle")
-    facts = _facts(order, inputs, result)
+    facts = _facts(order, inputs, result, searched_by)
     _record_start(order, inputs)
     folder = bundle.write_bundle(order.out, facts, result, inputs.rejects)
     _record_run(order, inputs, result, folder)
-    return _Done(folder, result, inputs.rejects, (*inputs.notices, *inputs.intake.notices))
+    notices = (*inputs.notices, *inputs.intake.notices)
+    return _Done(folder, result, inputs.rejects, notices, len(inputs.intake.entries))
 
 
 # --------------------------------------------------------------------------- reading
@@ -288,7 +311,8 @@ def run(order: Order, progress: Progress) -> _Done:
 
 def _read(order: Order, work: Path, progress: Progress) -> _Inputs:
     """Read rules, referrals, merchants and transactions; what is wrong anywhere comes together."""
-    files = InputFiles(order.referrals, order.merchants, order.transactions, order.mapping, order.key_file)
+    files = InputFiles(order.referrals, order.merchants, order.transactions, order.mapping, order.key_file,
+                       order.index, in_place=order.engine.name is EngineName.POLARS)  # fmt: skip
     policy, read = read_inputs(files, work, progress, lambda: _policy(order))
     if order.workspace is None:
         register = fold(read.referrals.events, order.as_of)
@@ -387,7 +411,9 @@ def _comparison(order: Order, inputs: _Inputs) -> bundle.Comparison | None:
     return comparison_with_latest(place.history(inputs.log.size).runs, place.path(place.settings.runs))
 
 
-def _facts(order: Order, inputs: _Inputs, result: ScreenResult) -> bundle.RunFacts:
+def _facts(
+    order: Order, inputs: _Inputs, result: ScreenResult, searched_by: Mapping[str, str | bool]
+) -> bundle.RunFacts:
     return bundle.RunFacts(
         run_id=order.run_id,
         as_of=order.as_of,
@@ -402,6 +428,8 @@ def _facts(order: Order, inputs: _Inputs, result: ScreenResult) -> bundle.RunFac
             "mapping_sha256": hashlib.sha256(order.mapping.read_bytes()).hexdigest() if order.mapping else None,
             "policy_came_along": order.rules is None,
             "pseudonym_key_given": order.key_file is not None,
+            "files_from_index": len(inputs.intake.entries),
+            **searched_by,
         },
         log=inputs.log,
         history=_history(order, inputs, result),
@@ -410,6 +438,12 @@ def _facts(order: Order, inputs: _Inputs, result: ScreenResult) -> bundle.RunFac
 
 
 # --------------------------------------------------------------------------- telling
+
+
+def _tell_index(done: _Done, *, as_json: bool) -> None:
+    """Say on stderr how many files were not read because the index stands for them."""
+    if done.files_from_index and not as_json:
+        sys.stderr.write(f"{counted(done.files_from_index, 'transaction file')} taken from the index\n")
 
 
 def _tell_rejects(done: _Done, *, as_json: bool) -> None:
@@ -445,6 +479,7 @@ def _summary(done: _Done, manifest: m.Manifest) -> dict[str, Any]:
             "folder": str(done.folder),
             "manifest_sha256": hashlib.sha256(manifest.canonical()).hexdigest(),
             "blind_spot_count": done.result.blind_spots.height,
+            "files_from_index": done.files_from_index,
             "assurance": manifest.assurance,
             "policy": manifest.policy.model_dump(mode="json", exclude={"files"}),
             "exceptions": dict(done.result.exceptions.group_by("state").agg(pl.len()).sort("state").iter_rows()),

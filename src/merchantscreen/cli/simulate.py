@@ -10,9 +10,7 @@ import typer
 from rich.text import Text
 
 from merchantscreen.cli.progress import shown_progress
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import Json
+from merchantscreen.cli.terminal import Json, output, show_json
 from merchantscreen.outputs.text import visible
 from merchantscreen.simulation import SimulationOptions
 from merchantscreen.simulation import simulate as simulate_world

@@ -10,9 +10,7 @@ import typer
 from rich.text import Text
 
 from merchantscreen.bundle import verify_bundle
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import Json
+from merchantscreen.cli.terminal import Json, output, show_json
 from merchantscreen.outputs.policyview import banner
 from merchantscreen.outputs.text import counted, visible
 

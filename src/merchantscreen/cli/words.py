@@ -14,7 +14,7 @@ from typing import Final
 
 GATHERING: Final = frozenset({"--referrals", "--merchants", "--transactions", "--what-if"})
 """Options that take several words."""
-_GATHERERS: Final = (["screen"], ["reproduce"], ["rules", "backtest"])
+_GATHERERS: Final = (["screen"], ["index"], ["retro"], ["reproduce"], ["rules", "backtest"])
 """The commands that have such options."""
 JSON_ERRORS: Final = "--json-errors"
 

@@ -25,7 +25,6 @@ ActingAs = Annotated[
         help="Name to act under, of those the settings list for the system user; its own when absent.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def opened(folder: Path | None, as_name: str | None = None, *, trusting: bool = True) -> Workspace:

@@ -25,6 +25,9 @@ class Engine(Protocol):
     def load(self, frame: pl.DataFrame) -> Frame:
         """Bring a compact table to where the data is."""
 
+    def among(self, frame: Frame, column: str, values: pl.Series) -> Frame:
+        """Keep the rows whose text in a column is one of some values, each of them known."""
+
     def save(self, frame: Frame, name: str) -> Frame:
         """Write a stage to Parquet and go on from there: a checkpoint that also bounds memory."""
 

@@ -22,21 +22,23 @@ import re
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import narwhals.stable.v2 as nw
 import polars as pl
 
 from merchantscreen.engines import Frame
 from merchantscreen.engines.problems import PROBLEMS
-from merchantscreen.errors import FileAccessError, UsageError
+from merchantscreen.errors import FileAccessError, InputError, UsageError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+BatchWork = Callable[[Iterator[Any]], Iterator[Any]]
 
 LOCAL_MASTER: Final = "local[*]"
 ROWS_PER_PARTITION: Final = 1_000_000
@@ -46,6 +48,8 @@ _MOST_DRIVER_MB: Final = 8192
 """Heap of a Spark that runs on this machine; the process takes up to 1.65 times as much (measured)."""
 _PATTERN_SIGNS: Final = re.compile(r"[\\*?{}\[\]]")
 """What Hadoop reads as a pattern in a path."""
+_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(?:[^/@]*@)?([^?#]*)")
+"""Scheme, and what follows, without the credentials and the query that an address may hold."""
 _SPARK_PACKAGES: Final = frozenset({"pyspark", "py4j", "grpc"})
 _TYPES: Final[dict[pl.DataType, str]] = {
     pl.String(): "string", pl.Int64(): "bigint", pl.Float64(): "double", pl.Boolean(): "boolean",
@@ -60,8 +64,10 @@ _MEANING: Final = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.parquet.compression.codec": "lz4",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
 }
-"""Settings of every session. Times without zone: a literal would else be read in the zone of this machine."""
+"""Settings of every session. Times without zone: a literal would else be read in the zone of this machine. Batches
+for work of ours are large, as each costs some milliseconds however small it is."""
 _ON_LOOPBACK: Final = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
@@ -121,6 +127,10 @@ class SparkEngine:
         """Bring a compact table to where the data is."""
         return _frame(self._native(frame))
 
+    def among(self, frame: Frame, column: str, values: pl.Series) -> Frame:
+        """Keep the rows whose text in a column is one of some values."""
+        return frame.join(self.load(values.unique().alias(column).to_frame()), on=column, how="semi")
+
     def save(self, frame: Frame, name: str) -> Frame:
         """Write a stage and go on from there; every stage is a new one, as plans may still read the old."""
         if self._stages is None:
@@ -137,19 +147,67 @@ class SparkEngine:
         with _reported():
             return pl.DataFrame(frame.to_native().toArrow())
 
-    def _in_place(self, files: Sequence[Path]) -> Frame:
-        # recursive look-up switches off that folder names of the form key=value become columns
-        reader = self._session.read.option("recursiveFileLookup", "true")
+    @property
+    def version(self) -> str:
+        """Version of the Spark that does the work."""
+        return str(self._session.version)
+
+    def table(self, source: str) -> Frame:
+        """Open what Spark itself can read.
+
+        Args:
+            source: A table of the session's catalogue, or the address of a Parquet file or folder.
+
+        Raises:
+            InputError: There is none of that name that we may read.
+        """
+        try:
+            native = self._parquet(_literal(source)) if "/" in source else self._session.table(source)
+            native.columns  # noqa: B018 - a plan is looked at when its columns are asked for
+            return _frame(native)
+        except Exception as error:
+            if not _is_sparks(error):
+                raise
+            found = f"a table or folder that Spark cannot open ({_condition(error) or type(error).__name__})"
+            problem = PROBLEMS["MS-ENG-007"].at(shown(source), found=found)
+            raise InputError("a table cannot be opened", (problem,)) from error
+
+    def expressed(self, frame: Frame, *expressions: str) -> Frame:
+        """Select expressions of Spark's SQL, for what Narwhals has no word for."""
         with _reported():
-            return _frame(reader.parquet(*map(_pattern, files)))
+            return _frame(frame.to_native().selectExpr(*expressions))
+
+    def mapped(
+        self, frame: Frame, work: BatchWork, schema: Mapping[str, pl.DataType], *, together: Sequence[str] = ()
+    ) -> Frame:
+        """Have the executors turn Arrow batches into others.
+
+        Args:
+            frame: The rows.
+            work: Called once per partition with its batches; the executors import it by its name.
+            schema: Of the batches it gives.
+            together: Columns; rows that are equal in them come into one partition.
+        """
+        with _reported(), _words_on_pandas_unsaid():
+            native = frame.to_native()
+            placed = native.repartition(*together) if together else native
+            return _frame(placed.mapInArrow(work, _columns(schema)))
+
+    def _in_place(self, files: Sequence[Path]) -> Frame:
+        with _reported():
+            return _frame(self._parquet(*map(_pattern, files)))
+
+    def _parquet(self, *patterns: str) -> DataFrame:
+        # recursive look-up switches off that folder names of the form key=value become columns
+        return self._session.read.option("recursiveFileLookup", "true").parquet(*patterns)
 
     def _native(self, frame: pl.DataFrame) -> DataFrame:
         typed = frame.cast(
             {pl.selectors.integer(): pl.Int64(), pl.selectors.datetime(time_zone=None): pl.Datetime("us")}
         )
-        schema = ", ".join(f"`{name}` {_TYPES[dtype]}" for name, dtype in typed.schema.items())
         with _reported():
-            return self._session.createDataFrame(typed.to_arrow(compat_level=pl.CompatLevel.oldest()), schema)
+            arrow = typed.to_arrow(compat_level=pl.CompatLevel.oldest())
+            return self._session.createDataFrame(arrow, _columns(typed.schema))
 
     def _on_executors(self, frame: DataFrame) -> DataFrame:
         """Keep rows on the executors' disks: a checkpoint that needs no folder of ours, gone with the session."""
@@ -160,12 +218,13 @@ class SparkEngine:
 
 
 @contextmanager
-def spark_engine(place: SparkPlace, row_count: int) -> Iterator[SparkEngine]:
+def spark_engine(place: SparkPlace, row_count: int | None) -> Iterator[SparkEngine]:
     """Start or reach Spark, give an engine on it, and stop the session whatever happens.
 
     Args:
         place: Where Spark runs.
-        row_count: About how many transactions there are; more rows are spread over more partitions.
+        row_count: About how many transactions there are, as more rows are spread over more partitions; None
+            leaves that to Spark.
 
     Raises:
         UsageError: PySpark or Java is missing.
@@ -173,8 +232,7 @@ def spark_engine(place: SparkPlace, row_count: int) -> Iterator[SparkEngine]:
     """
     session = _session(place)
     try:
-        partitions = max(_FEWEST_PARTITIONS, -(-row_count // ROWS_PER_PARTITION))
-        chosen = {**_MEANING, "spark.sql.shuffle.partitions": str(partitions), **(place.settings or {})}
+        chosen = {**_MEANING, **_spread(row_count), **(place.settings or {})}
         with _reported():
             for name, value in chosen.items():
                 if name.startswith("spark.sql."):
@@ -182,6 +240,12 @@ def spark_engine(place: SparkPlace, row_count: int) -> Iterator[SparkEngine]:
         yield SparkEngine(session, place.work if place.is_here or place.is_shared else None)
     finally:
         session.stop()
+
+
+def _spread(row_count: int | None) -> dict[str, str]:
+    if row_count is None:
+        return {}
+    return {"spark.sql.shuffle.partitions": str(max(_FEWEST_PARTITIONS, -(-row_count // ROWS_PER_PARTITION)))}
 
 
 # --------------------------------------------------------------------------- starting and reaching Spark
@@ -202,9 +266,7 @@ def _session(place: SparkPlace) -> SparkSession:
 
 
 def _reached(remote: str) -> SparkSession:
-    with warnings.catch_warnings():
-        # the client says this of a pandas that it loads and we never use
-        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    with _words_on_pandas_unsaid():
         from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415 - only where Spark is used
 
     session: SparkSession = SparkSession.builder.remote(remote).appName("merchantscreen").create()
@@ -227,7 +289,11 @@ def _started(place: SparkPlace) -> SparkSession:
     for name, value in {**(_here(place.work) if place.is_here else {}), **(place.settings or {})}.items():
         builder = builder.config(name, value)
     with _words_kept(place.work / "spark.log"):
-        return builder.getOrCreate()
+        session: SparkSession = builder.getOrCreate()
+    if place.is_here and "PYSPARK_PYTHON" not in os.environ:
+        # our own interpreter, which has our package, and not the first on the PATH
+        session.sparkContext.pythonExec = sys.executable
+    return session
 
 
 def _here(work: Path) -> dict[str, str]:
@@ -239,6 +305,14 @@ def _here(work: Path) -> dict[str, str]:
         "spark.local.dir": str(work),
         "spark.sql.warehouse.dir": str(work / "warehouse"),
     }
+
+
+@contextmanager
+def _words_on_pandas_unsaid() -> Iterator[None]:
+    """Keep to itself what PySpark says of a pandas that it loads and we never use."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        yield
 
 
 @contextmanager
@@ -264,8 +338,24 @@ def _address(path: Path) -> str:
 
 
 def _pattern(path: Path) -> str:
-    """Write a path as the pattern that matches it alone: what is read is a pattern, what is written is not."""
-    return _PATTERN_SIGNS.sub(lambda sign: f"\\{sign[0]}", _address(path))
+    return _literal(_address(path))
+
+
+def _literal(address: str) -> str:
+    """Write an address as the pattern that matches it alone: what is read is a pattern, what is written is not."""
+    return _PATTERN_SIGNS.sub(lambda sign: f"\\{sign[0]}", address)
+
+
+def shown(source: str) -> str:
+    """Name a source without the credentials of an address, and without the folders of a machine."""
+    address = _ADDRESS.match(source)
+    if address is None or address[1] == "file":
+        return Path(source).name
+    return f"{address[1]}://{address[2]}"
+
+
+def _columns(schema: Mapping[str, pl.DataType]) -> str:
+    return ", ".join(f"`{name}` {_TYPES[dtype]}" for name, dtype in schema.items())
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The features of accounts: what rules may ask, and how it is measured.
 
-`CATALOGUE` says what each feature is. `rows_of` and `aggregates` measure transactions in small
+`CATALOGUE` says what each feature is. `aggregates` counts transactions in small
 stages, written once in Narwhals, so the same definition runs on every engine; `assemble` joins
 the compact stages with what merchants declare and what links say, in Polars. Who is to be
 measured, and where, is left to measuring.py; thresholds are left to rules/.
@@ -14,11 +14,12 @@ from merchantscreen.features.facts import FACT_TYPES, FACTS, Fact
 from merchantscreen.features.peers import peer_sample
 from merchantscreen.features.referred import direct_links
 from merchantscreen.features.siblings import sibling_pairs
-from merchantscreen.features.stages import aggregates, moment_literal, rows_of
+from merchantscreen.features.stages import COLUMNS, aggregates, moment_literal, naive_utc
 
 __all__ = [
     "AGENT",
     "CATALOGUE",
+    "COLUMNS",
     "FACILITATOR",
     "FACTS",
     "FACT_TYPES",
@@ -33,7 +34,7 @@ __all__ = [
     "assemble",
     "direct_links",
     "moment_literal",
+    "naive_utc",
     "peer_sample",
-    "rows_of",
     "sibling_pairs",
 ]

@@ -1,12 +1,11 @@
 """What transactions say about some accounts, counted in small stages that run on any engine.
 
-`rows_of` takes the rows of the wanted accounts out of the full data; `aggregates` then
-counts them per day, price, corridor, quarter of an hour, host, MCC and descriptor. All else
+`COLUMNS` names what is taken out of the full data for the wanted accounts; `aggregates`
+counts it per day, price, corridor, quarter of an hour, host, MCC and descriptor. All else
 about transactions follows from these compact frames, at home.
 
 Rules kept here:
 
-* nothing after `as_of` is seen, and the clock is an argument;
 * counts and sums of exact integers only, so no order matters;
 * no quantile, median, list or distinct count inside a group_by: every stage streams.
 
@@ -35,7 +34,7 @@ _UNSPECIFIED_ENTRY: Final = "00"
 _ENTRY_DIGITS: Final = 2
 """Digits of the entry mode that say how the card was read; the rest is about the PIN. Source: ISO 8583 DE 22."""
 
-_PARTS: Final = {
+COLUMNS: Final = {
     "payments": (
         "account_id", "occurred_at", "amount_minor", "currency", "transaction_type", "outcome", "card_product",
         "issuer_country", "merchant_country", "entry_mode", "eci",
@@ -44,34 +43,15 @@ _PARTS: Final = {
         "account_id", "occurred_at", "mcc", "descriptor", "requestor_host", "acceptor_host", "terminal", "device_token",
     ),
 }  # fmt: skip
-"""Columns by what is measured with them. Taken out apart: together a scan would keep them all in memory at once."""
-
-
-def rows_of(transactions: Frame, accounts: Frame, as_of: datetime) -> dict[str, Frame]:
-    """Take out the transactions of some accounts, with the columns that are measured.
-
-    Args:
-        transactions: tables.Transactions.
-        accounts: The accounts to measure, by account_id.
-        as_of: Nothing later is seen.
-
-    Returns:
-        `payments` and `names`: the same rows, each with its part of the columns.
-    """
-    until, wanted = moment_literal(as_of), accounts.select("account_id")
-    return {
-        name: transactions.select(*columns)
-        .filter(nw.col("occurred_at") <= until)
-        .join(wanted, on="account_id", how="semi")
-        for name, columns in _PARTS.items()
-    }
+"""Columns of tables.Transactions by what is measured with them. Rows are taken out part by part: together a scan
+would keep all columns in memory at once."""
 
 
 def aggregates(rows: Mapping[str, Frame], linked: Frame, measures: Measures) -> dict[str, Frame]:
     """Count transactions in stages that stream.
 
     Args:
-        rows: What `rows_of` took out.
+        rows: `payments` and `names`: the same rows, each with its part of the columns, see COLUMNS.
         linked: Accounts linked to a referral, by account_id: for them alone MCCs and descriptors are listed.
         measures: Which amounts, codes and countries are counted.
 

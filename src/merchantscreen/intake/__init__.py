@@ -8,7 +8,9 @@
     parquet      decoding, in the child process that worker runs
     merchants    accounts and their declared identifiers; pseudonyms makes the tokens
     transactions staged as Parquet parts; duplicates takes repetitions out
+    index        files that were read before; entries and known are what is kept, reducing makes it
     strangers    accounts with transactions but without a merchant row
+    survey       what has to be known of a Parquet file that stays where it is; inplace reads its rows there
     tally        what became of every row and field
     problems     every code, with its meaning and its fix
 
@@ -18,23 +20,28 @@ value is repeated anywhere, and no path, card token or raw contact data reaches 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import narwhals.stable.v2 as nw
 import polars as pl
 
+from merchantscreen.disk import disk_error
 from merchantscreen.errors import CannotCreateError, InputError, Problem
-from merchantscreen.intake import duplicates, files
+from merchantscreen.intake import duplicates, files, known
 from merchantscreen.intake import merchants as merchant_rows
+from merchantscreen.intake.entries import Entry
+from merchantscreen.intake.index import Index
+from merchantscreen.intake.inplace import PlainFile, unchanged
 from merchantscreen.intake.lines import LINE, read_records
 from merchantscreen.intake.mapping import ColumnMapping, load_mapping
 from merchantscreen.intake.problems import PROBLEMS
-from merchantscreen.intake.reading import OpenFile, Reader, look_at
+from merchantscreen.intake.reading import OpenFile, Reader, Rows, look_at
 from merchantscreen.intake.strangers import unknown_accounts
-from merchantscreen.intake.tally import blind_spots_of, rejects_of
+from merchantscreen.intake.tally import FileTally, blind_spots_of, rejects_of
 from merchantscreen.intake.transactions import COLUMNS, ROW_GROUP_ROWS
 from merchantscreen.intake.worker import Worker
 from merchantscreen.records import Progress, Silent, SourceFile
@@ -52,7 +59,7 @@ class Intake:
 
     Attributes:
         accounts: tables.Accounts, sorted by account_id.
-        declared_file: Parquet of tables.DeclaredIdentifiers, sorted by kind, value, account_id.
+        declared_file: Parquet of tables.DeclaredIdentifiers, kind by kind.
         accounts_file: Parquet of `accounts`.
         transaction_files: Parquet parts of tables.Transactions, with two more columns, source_file and
             source_line, that name the row of the input and are never evidence.
@@ -62,6 +69,9 @@ class Intake:
         blind_spots: tables.BlindSpots of absent columns, cut and unreadable fields.
         pseudonym_key_id: Which key the contact tokens were made with.
         notices: What is worth a look though its rows were accepted: accounts without a merchant row.
+        entries: Entries of the index that stand for transaction files, which were not read.
+        plain_files: Transaction files that are read where they are.
+        elsewhere: More of tables.Transactions, where an engine has read them; no file of ours holds these.
     """
 
     accounts: pl.DataFrame
@@ -74,6 +84,9 @@ class Intake:
     blind_spots: pl.DataFrame
     pseudonym_key_id: str
     notices: tuple[Problem, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    plain_files: tuple[PlainFile, ...] = ()
+    elsewhere: nw.LazyFrame[Any] | None = None
 
 
 def take_in(
@@ -83,6 +96,8 @@ def take_in(
     *,
     mapping: ColumnMapping | None = None,
     pseudonym_key: bytes | None = None,
+    index: Index | None = None,
+    in_place: bool = False,
     progress: Progress | None = None,
 ) -> Intake:
     """Read merchant and transaction files into tables that can be trusted.
@@ -93,6 +108,8 @@ def take_in(
         work: Folder for the staged tables; created if absent.
         mapping: What the columns of foreign files mean.
         pseudonym_key: Key of the contact tokens; derived from the data when absent.
+        index: Where files may have been read before; it changes no result.
+        in_place: Whether Parquet files whose columns fit may stay where they are, for the embedded engine.
         progress: Told of stages and of bytes read.
 
     Raises:
@@ -101,13 +118,23 @@ def take_in(
         FileAccessError: Reading or writing failed underway.
     """
     staging = _staging(work)
+    with disk_errors_told(), ExitStack() as stack:
+        workers = [stack.enter_context(Worker(staging, f"parquet-{number}")) for number in range(WORKERS)]
+        order = _Order(merchants, transactions, mapping or ColumnMapping(), pseudonym_key, index, in_place)
+        return _take_in(order, work, workers, progress or Silent())
+
+
+@contextmanager
+def disk_errors_told() -> Iterator[None]:
+    """Turn what a failing disk does to us or to a library into one clear error.
+
+    Raises:
+        FileAccessError: The disk is full, limited or broken.
+    """
     try:
-        with ExitStack() as stack:
-            workers = [stack.enter_context(Worker(staging, f"parquet-{number}")) for number in range(WORKERS)]
-            return _take_in((merchants, transactions), work, mapping or ColumnMapping(), pseudonym_key, workers,
-                            progress or Silent())  # fmt: skip
+        yield
     except (OSError, pl.exceptions.PolarsError) as error:
-        number = error.errno if isinstance(error, OSError) else files.disk_error(error)
+        number = error.errno if isinstance(error, OSError) else disk_error(error)
         if number is None:
             raise
         raise files.disk_failure("(staged data)", number) from error
@@ -122,45 +149,100 @@ def _staging(work: Path) -> Path:
     return staging
 
 
-def _take_in(
-    inputs: tuple[Sequence[Path], Sequence[Path]],
-    work: Path,
-    mapping: ColumnMapping,
-    key: bytes | None,
-    workers: Sequence[Worker],
-    progress: Progress,
-) -> Intake:
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What was asked of `take_in`."""
+
+    merchants: Sequence[Path]
+    transactions: Sequence[Path]
+    mapping: ColumnMapping
+    key: bytes | None
+    index: Index | None
+    in_place: bool
+
+
+def _take_in(order: _Order, work: Path, workers: Sequence[Worker], progress: Progress) -> Intake:
     """Look at all files, read them, and put the results together."""
-    of_merchants, of_transactions = _look(inputs, mapping, workers[0])
-    reader = Reader(mapping, workers, progress)
+    known_merchants = _known_merchants(order)
+    of_merchants, of_transactions = _look(order, workers[0], is_known=known_merchants is not None)
+    reader = Reader(order.mapping, workers, progress, in_place=order.in_place)
     progress.stage("reading merchants", _bytes(of_merchants))
-    declared = DeclaredFile(work)
-    combined = _combine(reader, of_merchants, key, declared)
+    merchants = known_merchants or read_merchants(reader, of_merchants, order.key, work)
     progress.stage("reading transactions", _bytes(of_transactions))
-    parts, present = _stage_transactions(reader, of_transactions, work / "transactions")
-    accounts_file = work / "accounts.parquet"
-    combined.accounts.write_parquet(accounts_file, compression="lz4", row_group_size=ROW_GROUP_ROWS)
-    tallies = [file.tally for file in (*of_merchants, *of_transactions)]
+    rows = _read_transactions(reader, of_transactions, work / "transactions")
+    tallies = [*merchants.tallies, *(file.tally for file in of_transactions)]
+    entries = {number: file.entry for number, file in enumerate(of_transactions) if file.entry}
     return Intake(
-        accounts=combined.accounts,
-        declared_file=declared.close(),
-        accounts_file=accounts_file,
-        transaction_files=parts,
-        present=present,
+        accounts=merchants.accounts,
+        declared_file=merchants.declared_file,
+        accounts_file=merchants.accounts_file,
+        transaction_files=tuple(rows.parts),
+        plain_files=tuple(rows.plain.values()),
+        present=frozenset(rows.present),
         sources=tuple(tally.source() for tally in tallies),
         rejects=rejects_of(tallies),
         blind_spots=blind_spots_of(tallies),
-        pseudonym_key_id=combined.key_id,
-        notices=unknown_accounts(parts, combined.accounts, [file.tally.path.name for file in of_transactions]),
+        pseudonym_key_id=merchants.key_id,
+        entries=tuple(entries.values()),
+        notices=unknown_accounts(rows, entries, merchants.accounts, [file.tally.path.name for file in of_transactions]),
     )
 
 
-def _look(
-    inputs: tuple[Sequence[Path], Sequence[Path]], mapping: ColumnMapping, worker: Worker
-) -> tuple[list[OpenFile], list[OpenFile]]:
-    """Look at all files before any is read."""
-    of_merchants, problems = look_at("merchants", inputs[0], mapping, worker)
-    of_transactions, more = look_at("transactions", inputs[1], mapping, worker)
+@dataclass(frozen=True, slots=True)
+class MerchantTables:
+    """What the merchant files came to.
+
+    Attributes:
+        accounts: tables.Accounts, sorted by account_id.
+        accounts_file: The same as Parquet.
+        declared_file: Parquet of tables.DeclaredIdentifiers.
+        tallies: What became of the rows of each file.
+        key_id: Which key the contact tokens were made with.
+    """
+
+    accounts: pl.DataFrame
+    accounts_file: Path
+    declared_file: Path
+    tallies: tuple[FileTally, ...]
+    key_id: str
+
+
+def _known_merchants(order: _Order) -> MerchantTables | None:
+    """Take from the index what the merchant files came to, if they were read before, all of them and alike."""
+    if order.index is None:
+        return None
+    paths, problems = files.find(order.merchants, "merchants")
+    digests = [] if problems else [files.digest(path)[1] for path in paths]
+    name = known.set_name(digests, order.mapping.merchants, order.key)
+    found = known.find(order.index.merchants, name) if digests else None
+    if found is None:
+        return None
+    accounts = pl.read_parquet(found.accounts, glob=False)
+    return MerchantTables(accounts, found.accounts, found.declared, tuple(found.tallies(paths)), found.facts.key_id)
+
+
+def read_merchants(reader: Reader, opened: Sequence[OpenFile], key: bytes | None, work: Path) -> MerchantTables:
+    """Read merchant files that have been looked at.
+
+    Args:
+        reader: Reads them.
+        opened: The files.
+        key: Key of the contact tokens; derived from the data when None.
+        work: Where the tables go.
+    """
+    declared = DeclaredFile(work)
+    combined = _combine(reader, opened, key, declared)
+    accounts_file = work / "accounts.parquet"
+    combined.accounts.write_parquet(accounts_file, compression="lz4", row_group_size=ROW_GROUP_ROWS)
+    tallies = tuple(file.tally for file in opened)
+    return MerchantTables(combined.accounts, accounts_file, declared.close(), tallies, combined.key_id)
+
+
+def _look(order: _Order, worker: Worker, *, is_known: bool) -> tuple[list[OpenFile], list[OpenFile]]:
+    """Look at all files before any is read, at merchant files only if nothing stands for them."""
+    nothing: tuple[list[OpenFile], list[Problem]] = ([], [])
+    of_merchants, problems = nothing if is_known else look_at("merchants", order.merchants, order.mapping, worker)
+    of_transactions, more = look_at("transactions", order.transactions, order.mapping, worker, order.index)
     if problems or more:
         raise InputError(f"{len(problems) + len(more)} problems with the input files", (*problems, *more))
     return of_merchants, of_transactions
@@ -188,7 +270,7 @@ class DeclaredFile:
         self._parts.append(part)
 
     def close(self) -> Path:
-        """Join the parts in order and return the file."""
+        """Join the parts, kind by kind, and return the file."""
         joined = pl.scan_parquet(self._parts, glob=False)
         joined.sink_parquet(self._path, compression="lz4", row_group_size=ROW_GROUP_ROWS, maintain_order=True)
         for part in self._parts:
@@ -207,17 +289,56 @@ def _combine(
     return combined
 
 
-def _stage_transactions(
-    reader: Reader, opened: Sequence[OpenFile], staging: Path
-) -> tuple[tuple[Path, ...], frozenset[str]]:
-    """Stage the transactions, take repetitions out, and keep the files' accounts right."""
-    parts, present = reader.transactions(opened, staging)
-    rejected = duplicates.drop_repeated(parts, sum(file.tally.rows_accepted for file in opened))
+def _read_transactions(reader: Reader, opened: list[OpenFile], staging: Path) -> Rows:
+    """Read the transactions, take repetitions out, and keep the files' accounts right.
+
+    A file whose entry shares a transaction with a file that had to be read is read after all.
+    """
+    rows = reader.transactions({n: file for n, file in enumerate(opened) if file.entry is None}, staging)
+    entries = {file.entry.name: file.entry.keys for file in opened if file.entry}
+    keys = duplicates.key_hashes(sources_of(rows)) if entries else None
+    repeating = frozenset() if keys is None else duplicates.holding(entries, keys)
+    again = {n: reader.look_again(file) for n, file in enumerate(opened) if file.entry and file.entry.name in repeating}
+    if again:
+        for number, file in again.items():
+            opened[number] = file
+        rows.add(reader.transactions(again, staging))
+    with unchanged(tuple(rows.plain.values())):
+        drop_repeated(opened, rows)
+    rows.present |= {name for file in opened if file.entry for name in file.entry.facts.present}
+    return rows
+
+
+def sources_of(rows: Rows) -> list[duplicates.Source]:
+    """List all that was read as sources of keys."""
+    staged = [duplicates.StagedPart(part) for part in rows.parts]
+    return [*staged, *(duplicates.FileInPlace(file, number) for number, file in rows.plain.items())]
+
+
+def drop_repeated(opened: Sequence[OpenFile], rows: Rows) -> None:
+    """Take repeated transactions out of what was read, and book them with their files.
+
+    Args:
+        opened: All files, in the order of `source_file`.
+        rows: What was read of them.
+    """
+    accepted = sum(file.tally.rows_accepted for file in opened if not file.entry)
+    rejected = duplicates.find_repeated(sources_of(rows), accepted)
+    if rejected.is_empty():
+        return
     _reject(opened, rejected)
-    if rejected.height:
-        counts = pl.scan_parquet(parts, glob=False).select(pl.col(COLUMNS).count()).collect()
-        present = {name for name in COLUMNS if counts[name].item()}
-    return tuple(parts), frozenset(present)
+    duplicates.drop_from(rows.parts, rejected)
+    lines = dict(rejected.group_by("source_file").agg("source_line").iter_rows())
+    rows.plain = {number: file.without_repeated(lines.get(number, [])) for number, file in rows.plain.items()}
+    rows.present = _present(rows)
+
+
+def _present(rows: Rows) -> set[str]:
+    """Count the values of every column anew."""
+    staged = [pl.scan_parquet(rows.parts, glob=False)] if rows.parts else []
+    plain = [file.transactions(file.rows(), COLUMNS) for file in rows.plain.values()]
+    counts = [frame.select(pl.col(COLUMNS).count()).collect(engine="streaming") for frame in (*staged, *plain)]
+    return {name for name in COLUMNS if sum(count[name].item() for count in counts)}
 
 
 def _reject(opened: Sequence[OpenFile], repeated: pl.DataFrame) -> None:

@@ -11,7 +11,6 @@ What is in the files is left to `lines` and `worker`.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -20,8 +19,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
-
-import polars as pl
 
 from merchantscreen.errors import FileAccessError, InputError, Problem
 from merchantscreen.intake.problems import PROBLEMS
@@ -169,18 +166,6 @@ def open_binary(path: Path) -> Iterator[BinaryIO]:
         raise InputError("a file cannot be opened", (PROBLEMS["MS-FILE-005"].at(path.name),))
     with os.fdopen(descriptor, "rb", buffering=0) as stream:
         yield stream
-
-
-_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
-"""What a disk says that is full, limited, read-only or broken; no input file can cause it."""
-_SYSTEM_ERROR: Final = re.compile(r"\(os error ([0-9]+)\)")
-
-
-def disk_error(error: BaseException) -> int | None:
-    """Return the number of the system's error if the disk failed; Polars only tells it in words."""
-    told = _SYSTEM_ERROR.search(str(error)) if isinstance(error, pl.exceptions.PolarsError) else None
-    number = int(told[1]) if told else error.errno if isinstance(error, OSError) else None
-    return number if number in _DISK else None
 
 
 def disk_failure(where: str, number: int) -> FileAccessError:

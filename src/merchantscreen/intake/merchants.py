@@ -17,7 +17,7 @@ from typing import Final
 
 import polars as pl
 
-from merchantscreen.contacts import without_contacts_expression
+from merchantscreen.identifiers import without_contacts_expression
 from merchantscreen.intake import pseudonyms
 from merchantscreen.intake.hosts import Losses, to_hosts
 from merchantscreen.intake.lines import LINE
@@ -54,7 +54,7 @@ class Merchants:
 
 
 Keep = Callable[[pl.DataFrame], None]
-"""Takes the declared identifiers of one kind (tables.DeclaredIdentifiers, sorted) and puts them away."""
+"""Takes the declared identifiers of one kind (tables.DeclaredIdentifiers) and puts them away."""
 
 
 def combine(rows: pl.DataFrame, key: bytes | None, keep: Keep) -> Merchants:
@@ -68,23 +68,22 @@ def combine(rows: pl.DataFrame, key: bytes | None, keep: Keep) -> Merchants:
         keep: Called once per kind, kinds in alphabetical order.
     """
     single, repeated = _without_repeated(rows.with_columns(account_ids(rows)))
+    rows = single.sort("account_id")
     losses = Losses()
-    websites = _websites(single, losses)
-    forms = {kind.name: pseudonyms.normalised(single[kind.name], kind) for kind in pseudonyms.CONTACT_KINDS}
-    used = key or pseudonyms.derive_key({name: form["normal"].drop_nulls() for name, form in forms.items()})
+    used = key or pseudonyms.derive_key(
+        (kind, pseudonyms.normalised(rows[kind.name], kind)) for kind in pseudonyms.CONTACT_KINDS
+    )
+    websites = _once(_websites(rows, losses))
     makers: dict[str, Callable[[], pl.DataFrame]] = {
-        "email_domain": lambda: _email_domains(single, losses),
-        "principal": lambda: _principals(single),
+        "email_domain": lambda: _email_domains(rows, losses),
+        "principal": lambda: _once(_principals(rows)),
         "website": lambda: websites,
-        **{kind: partial(_long, kind, single[column], single["account_id"]) for kind, column in _PLAIN_KINDS.items()},
-        **{
-            kind.name: partial(_contacts, single, kind, forms[kind.name], used, losses)
-            for kind in pseudonyms.CONTACT_KINDS
-        },
+        **{kind: partial(_plain, kind, rows, column) for kind, column in _PLAIN_KINDS.items()},
+        **{kind.name: partial(_contacts, rows, kind, used, losses) for kind in pseudonyms.CONTACT_KINDS},
     }
     for kind in sorted(makers):
-        keep(makers[kind]().unique().sort("value", "account_id"))
-    named = single.with_columns(_trading_names(single["dba_name"], losses))
+        keep(makers[kind]())
+    named = rows.with_columns(_trading_names(rows["dba_name"], losses))
     return Merchants(_accounts(named, websites), repeated, losses, pseudonyms.key_id(used))
 
 
@@ -112,11 +111,13 @@ def _trading_names(names: pl.Series, losses: Losses) -> pl.Series:
 
 
 def _accounts(rows: pl.DataFrame, websites: pl.DataFrame) -> pl.DataFrame:
-    counts = websites.group_by("account_id").agg(website_count=pl.col("value").n_unique().cast(pl.Int64))
-    joined = rows.join(counts, on="account_id", how="left", maintain_order="left").with_columns(
-        pl.col("website_count").fill_null(0), pl.col("listing_codes").list.unique().list.sort().list.join(";")
+    counted = websites.group_by("place").agg(count=pl.len().cast(pl.Int64))
+    none = pl.zeros(rows.height, pl.Int64, eager=True)
+    filled = rows.with_columns(
+        none.scatter(counted["place"], counted["count"]).alias("website_count"),
+        pl.col("listing_codes").list.unique().list.sort().list.join(";"),
     )
-    return conform(joined, Accounts).sort("account_id")
+    return conform(filled, Accounts)
 
 
 def _long(kind: str, values: pl.Series, account_id: pl.Series) -> pl.DataFrame:
@@ -125,25 +126,36 @@ def _long(kind: str, values: pl.Series, account_id: pl.Series) -> pl.DataFrame:
     return frame.select(pl.lit(kind).alias("kind"), pl.col("value").cast(pl.String), "account_id")
 
 
+def _once(declared: pl.DataFrame) -> pl.DataFrame:
+    """Keep each identifier of a kind once, where an account can name it several times."""
+    ordered = declared.sort("value", "account_id")
+    is_new = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in ("value", "account_id"))
+    return ordered.filter(is_new)
+
+
+def _plain(kind: str, rows: pl.DataFrame, column: str) -> pl.DataFrame:
+    return _long(kind, rows[column], rows["account_id"])
+
+
 def _principals(rows: pl.DataFrame) -> pl.DataFrame:
     each = rows.select("account_id", "principal_tokens").explode("principal_tokens")
     return _long("principal", each["principal_tokens"], each["account_id"])
 
 
 def _websites(rows: pl.DataFrame, losses: Losses) -> pl.DataFrame:
-    each = rows.select("account_id", "website_urls").explode("website_urls")
-    return _long("website", to_hosts(each["website_urls"], losses), each["account_id"])
+    """Return the hosts of the websites; `place` is the row of the account, which is quicker to count by."""
+    each = rows.select("account_id", "website_urls").with_row_index("place").explode("website_urls")
+    hosts = to_hosts(each["website_urls"], losses)
+    return each.select(pl.lit("website").alias("kind"), hosts.alias("value"), "account_id", "place").drop_nulls("value")
 
 
-def _contacts(
-    rows: pl.DataFrame, kind: pseudonyms.ContactKind, form: pl.DataFrame, key: bytes, losses: Losses
-) -> pl.DataFrame:
-    """Return the tokens of one kind of contact data; `form` holds the normal form of each value."""
-    known = form.select("value", token=pseudonyms.tokens(key, kind, form["normal"]))
-    values = rows.select(value=kind.name).join(known, on="value", how="left", maintain_order="left")
-    lost = int((values["value"].is_not_null() & values["token"].is_null()).sum())
+def _contacts(rows: pl.DataFrame, kind: pseudonyms.ContactKind, key: bytes, losses: Losses) -> pl.DataFrame:
+    """Return the tokens of one kind of contact data."""
+    values = rows[kind.name]
+    normal = pseudonyms.normalised(values, kind)
+    lost = normal.null_count() - values.null_count()
     losses.unreadable.update({kind.name: lost} if lost else {})
-    return _long(kind.name, values["token"], rows["account_id"])
+    return _long(kind.name, pseudonyms.tokens(key, kind, normal), rows["account_id"])
 
 
 def _email_domains(rows: pl.DataFrame, losses: Losses) -> pl.DataFrame:

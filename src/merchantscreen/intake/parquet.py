@@ -9,7 +9,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,8 @@ from merchantscreen.intake.mapping import ColumnPlan, RoleMapping, plan_columns
 from merchantscreen.intake.problems import PROBLEMS
 from merchantscreen.tables import schema_of
 
-BATCH_ROWS: Final = 500_000
+BATCH_ROWS: Final = {"transactions": 500_000, "merchants": 100_000}
+"""Rows that are decoded and judged at once; a merchant row is large, and comes home over a pipe."""
 
 _TEXT_LIKE: Final = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 
@@ -31,14 +32,22 @@ def inspect(path: Path, table: type[dy.Schema], mapping: RoleMapping) -> tuple[C
     """Read footer and schema; return the plan for its columns, the problems, and the number of rows."""
     schema = pl.read_parquet_schema(path)
     plan, problems = plan_columns(path.name, list(schema), table, mapping)
-    types = schema_of(table)
+    problems += type_problems(path.name, schema, plan, table)
+    rows = int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+    return plan, problems + ([] if rows else [PROBLEMS["MS-PQT-002"].at(path.name)]), rows
+
+
+def type_problems(
+    where: str, schema: Mapping[str, pl.DataType], plan: ColumnPlan, table: type[dy.Schema]
+) -> list[Problem]:
+    """Find the columns whose stored type cannot become that of the field they fill."""
+    types, problems = schema_of(table), []
     for ours, theirs in plan.columns.items():
         if theirs not in schema:
             continue
         code = _type_problem(schema[theirs], types[ours], translated=ours in plan.values)
-        problems += [PROBLEMS[code].at(path.name, None, ours, found=_found(code, schema[theirs]))] if code else []
-    rows = int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
-    return plan, problems + ([] if rows else [PROBLEMS["MS-PQT-002"].at(path.name)]), rows
+        problems += [PROBLEMS[code].at(where, None, ours, found=_found(code, schema[theirs]))] if code else []
+    return problems
 
 
 def _found(code: str, dtype: pl.DataType) -> str | None:
@@ -62,19 +71,19 @@ def _type_problem(theirs: pl.DataType, ours: pl.DataType, *, translated: bool) -
             return None if theirs.base_type() is ours.base_type() else "MS-COL-004"
 
 
-def batches(path: Path, plan: ColumnPlan, rows: int) -> Iterator[pl.DataFrame]:
+def batches(path: Path, plan: ColumnPlan, rows: int, size: int) -> Iterator[pl.DataFrame]:
     """Yield the rows in file order: `LINE` and the fields that the file fills, ready to be judged.
 
     Slices are decoded one after the other: measured a fifth of the memory of a stream that reads ahead.
     """
     scan = pl.scan_parquet(path, glob=False, row_index_name=LINE, row_index_offset=1)
     wanted = scan.select(pl.col(LINE).cast(pl.Int64), *dict.fromkeys(plan.columns.values()))
-    for start in range(0, rows, BATCH_ROWS):
-        fields = plan.apply(wanted.slice(start, BATCH_ROWS).collect(engine="streaming"), LINE)
-        yield fields.with_columns(_prepared(name, dtype) for name, dtype in fields.schema.items() if name != LINE)
+    for start in range(0, rows, size):
+        fields = plan.apply(wanted.slice(start, size).collect(engine="streaming"), LINE)
+        yield fields.with_columns(prepared(name, dtype) for name, dtype in fields.schema.items() if name != LINE)
 
 
-def _prepared(name: str, dtype: pl.DataType) -> pl.Expr:
+def prepared(name: str, dtype: pl.DataType) -> pl.Expr:
     """Bring a stored column into a form that fields.judge reads."""
     column = pl.col(name)
     match dtype:

@@ -41,6 +41,8 @@ _KINDS: Final[tuple[ProblemKind, ...]] = (
                 "Change its permissions, or run as a user who may read it."),
     ProblemKind("MS-FILE-013", "reading or writing failed underway", "a disk with room that works",
                 "Free some space or choose another --out, then run again; nothing was published."),
+    ProblemKind("MS-FILE-014", "a file that changed while it was in use", "the same bytes until the end of the run",
+                "Keep input files as they are while a run reads them, and run again; nothing was published."),
     # --- columns -----------------------------------------------------------------------------
     ProblemKind("MS-COL-001", "a required column is missing", "the column",
                 "Add the column, or name the one that holds it with --mapping."),
@@ -138,6 +140,19 @@ _KINDS: Final[tuple[ProblemKind, ...]] = (
                 "Remove one of the two."),
     ProblemKind("MS-MAP-008", "a column that is used twice", "every foreign column in one place",
                 "Remove one of the two."),
+    # --- the index ---------------------------------------------------------------------------
+    ProblemKind("MS-IDX-001", "no index in this folder", "a folder that `merchantscreen index` has made",
+                "Check the path, make the index first, or leave --index out: the result is the same."),
+    ProblemKind("MS-IDX-002", "a folder that holds something else", "a new or empty folder, or an index",
+                "Name another folder for the index."),
+    ProblemKind("MS-IDX-003", "an index that is being written", "one `merchantscreen index` at a time",
+                "Wait until the other one has ended; screens can use the index meanwhile."),
+    ProblemKind("MS-IDX-004", "a file of the index that was altered", "the bytes that were written",
+                "Delete the folder of this entry and run `merchantscreen index` again; find out who altered it."),
+    ProblemKind("MS-IDX-005", "nothing to index", "--transactions, or --check",
+                "Name the files that are to be read, or ask for a check of the index."),
+    ProblemKind("MS-IDX-006", "no index to look into", "--index, or a workspace with an index",
+                "Name the folder that `merchantscreen index` has made."),
 )  # fmt: skip
 
 PROBLEMS: Final[dict[str, ProblemKind]] = {kind.code: kind for kind in _KINDS}

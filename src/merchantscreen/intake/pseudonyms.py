@@ -15,64 +15,94 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import polars as pl
 
-from merchantscreen.identifiers import normalise_address, normalise_email, normalise_phone
+from merchantscreen.identifiers import (
+    address_expression,
+    email_expression,
+    normalise_address,
+    normalise_email,
+    normalise_phone,
+    phone_expression,
+)
 
 TOKEN_DIGITS: Final = 32
 """Hexadecimal digits of a token: 128 bits, so that chance collisions need not be thought of."""
-
-
 _SLICE_ROWS: Final = 100_000
+_BLOCK_BYTES: Final = 64
+"""Block of SHA-256, to which HMAC fills a key up."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContactKind:
-    """A kind of contact data: its name, the prefix of its tokens, and when two values are equal."""
+    """A kind of contact data: its name, the prefix of its tokens, and when two values are equal.
+
+    `expression` does `normalise` for a whole column of plain ASCII.
+    """
 
     name: str
     prefix: str
     normalise: Callable[[str], str]
+    expression: Callable[[pl.Expr], pl.Expr]
 
 
 CONTACT_KINDS: Final = (
-    ContactKind("email", "em_", normalise_email),
-    ContactKind("phone", "ph_", normalise_phone),
-    ContactKind("address", "ad_", normalise_address),
+    ContactKind("email", "em_", normalise_email, email_expression),
+    ContactKind("phone", "ph_", normalise_phone, phone_expression),
+    ContactKind("address", "ad_", normalise_address, address_expression),
 )
 
 
-def normalised(values: pl.Series, kind: ContactKind) -> pl.DataFrame:
-    """Return one row per distinct value: value and its normal form, null where nothing is left of it."""
-    distinct = values.drop_nulls().unique().alias("value")
-    return pl.DataFrame({"value": distinct, "normal": _each(distinct, lambda value: kind.normalise(value) or None)})
+def normalised(values: pl.Series, kind: ContactKind) -> pl.Series:
+    """Return the normal form of each value, null where nothing is left of it."""
+    texts = values.alias("text").to_frame()
+    normal = texts.select(kind.expression(pl.col("text"))).to_series()
+    beyond_ascii = (values.str.len_bytes() != values.str.len_chars()).arg_true()
+    if beyond_ascii.len():
+        normal = normal.scatter(beyond_ascii, _each(values.gather(beyond_ascii), kind.normalise))
+    return normal.to_frame("normal").select(pl.when(pl.col("normal") != "").then("normal")).to_series()
 
 
 def tokens(key: bytes, kind: ContactKind, normals: pl.Series) -> pl.Series:
-    """Return the token of each normal form, null for null."""
-    return _each(normals, lambda normal: normal and token(key, kind, normal))
+    """Return the token of each normal form, null for null.
+
+    One by one and not by distinct value: nearly all differ, and finding the others costs more than they would.
+    """
+    return _each(normals, tokeniser(key, kind))
 
 
-def _each(values: pl.Series, change: Callable[[Any], str | None]) -> pl.Series:
-    """Apply a function value by value, in slices, so that few Python texts exist at once."""
-    slices = (values[start : start + _SLICE_ROWS] for start in range(0, values.len(), _SLICE_ROWS))
-    changed = [pl.Series([change(value) for value in part], dtype=pl.String) for part in slices]
+def _each(values: pl.Series, change: Callable[[Any], str]) -> pl.Series:
+    """Apply a function value by value but null, in slices, so that few Python texts exist at once."""
+    slices = (values[start : start + _SLICE_ROWS].to_list() for start in range(0, values.len(), _SLICE_ROWS))
+    changed = [
+        pl.Series([None if value is None else change(value) for value in part], dtype=pl.String) for part in slices
+    ]
     return pl.concat(changed) if changed else pl.Series(dtype=pl.String)
 
 
-def derive_key(contacts: Mapping[str, pl.Series]) -> bytes:
-    """Derive a key from all normalised contact data, whatever its order."""
+def derive_key(contacts: Iterable[tuple[ContactKind, pl.Series]]) -> bytes:
+    """Derive a key from all normalised contact data, whatever its order within a kind."""
     sha256 = hashlib.sha256(b"merchantscreen pseudonym key 1\n")
-    for kind in CONTACT_KINDS:
+    for kind, normals in contacts:
         sha256.update(kind.prefix.encode())
-        for value in contacts[kind.name].unique().sort():
-            data = value.encode()
-            sha256.update(len(data).to_bytes(8, "big") + data)
+        ordered = normals.drop_nulls().sort()
+        distinct = ordered.filter(ordered.ne_missing(ordered.shift()))
+        for start in range(0, distinct.len(), _SLICE_ROWS):
+            sha256.update(_framed(distinct[start : start + _SLICE_ROWS]))
     return sha256.digest()
+
+
+def _framed(values: pl.Series) -> bytes:
+    """Write every value behind its length in bytes, so that no two lists of values read alike."""
+    sizes = values.str.len_bytes()
+    written = {size: size.to_bytes(8, "big") for size in sizes.unique()}
+    heads = map(written.__getitem__, sizes.to_list())
+    return b"".join(chain.from_iterable(zip(heads, values.cast(pl.Binary).to_list(), strict=True)))
 
 
 def key_id(key: bytes) -> str:
@@ -80,6 +110,20 @@ def key_id(key: bytes) -> str:
     return hmac.digest(key, b"key-id", "sha256").hex()[:12]
 
 
-def token(key: bytes, kind: ContactKind, normal: str) -> str:
-    """Return the token of a normalised value; kinds never share a token."""
-    return kind.prefix + hmac.digest(key, f"{kind.prefix}{normal}".encode(), "sha256").hex()[:TOKEN_DIGITS]
+def tokeniser(key: bytes, kind: ContactKind) -> Callable[[str], str]:
+    """Return what makes tokens of normalised values; kinds never share a token.
+
+    The two states of HMAC-SHA256 are primed once, which halves its cost; a test holds it against the library's.
+    Source: RFC 2104.
+    """
+    block = (hashlib.sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + kind.prefix.encode())
+    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def token(normal: str) -> str:
+        begun, ended = inner.copy(), outer.copy()
+        begun.update(normal.encode())
+        ended.update(begun.digest())
+        return kind.prefix + ended.hexdigest()[:TOKEN_DIGITS]
+
+    return token

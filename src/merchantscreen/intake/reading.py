@@ -8,9 +8,9 @@ Rules kept here:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +18,13 @@ import polars as pl
 
 from merchantscreen.errors import InputError, Problem
 from merchantscreen.intake import fields, files, lines
+from merchantscreen.intake.entries import Entry
 from merchantscreen.intake.hosts import Losses
+from merchantscreen.intake.index import Index
+from merchantscreen.intake.inplace import PlainFile, plain_file, state_of
 from merchantscreen.intake.mapping import ColumnMapping, ColumnPlan, RoleMapping, plan_columns
 from merchantscreen.intake.merchants import SOURCE_FILE
+from merchantscreen.intake.problems import PROBLEMS
 from merchantscreen.intake.tally import FileTally
 from merchantscreen.intake.transactions import Stage, stage
 from merchantscreen.intake.worker import Message, Worker, problems_in
@@ -32,20 +36,34 @@ _MERCHANT_SCHEMA: Final = pl.Schema({**schema_of(MerchantRows), lines.LINE: pl.I
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file that has been looked at: its tally, and for CSV its header and what its columns fill."""
+    """A file that has been looked at.
+
+    Attributes:
+        tally: Its account, already full where an entry stands for it.
+        names: Header of a CSV file.
+        plan: What the columns of a CSV file fill.
+        plain: Of a Parquet file that can be read in place, the column of each field.
+        entry: The entry of the index that stands for the file, which is then not read.
+    """
 
     tally: FileTally
     names: tuple[str, ...] = ()
     plan: ColumnPlan | None = None
+    plain: Mapping[str, str] | None = None
+    entry: Entry | None = None
 
 
 def look_at(
-    role: Role, paths: Sequence[Path], mapping: ColumnMapping, worker: Worker
+    role: Role, paths: Sequence[Path], mapping: ColumnMapping, worker: Worker, index: Index | None = None
 ) -> tuple[list[OpenFile], list[Problem]]:
     """Look at the header or schema of every file of an input, and collect what is wrong with them."""
     found, problems = files.find(paths, role)
+    known = index.known(found, mapping) if index else {}
     opened: list[OpenFile] = []
     for path in found:
+        if path in known:
+            opened.append(OpenFile(known[path].tally(path), entry=known[path]))
+            continue
         look = _look_at_parquet if files.is_parquet(path) else _look_at_csv
         try:
             file, wrong = look(role, path, mapping.of(role), worker)
@@ -66,10 +84,32 @@ def _look_at_csv(role: Role, path: Path, mapping: RoleMapping, _: Worker) -> tup
 def _look_at_parquet(role: Role, path: Path, mapping: RoleMapping, worker: Worker) -> tuple[OpenFile, list[Problem]]:
     problems: list[Problem] = []
     filled: frozenset[str] = frozenset()
+    plain: dict[str, str] | None = None
     for message in worker.ask("inspect", path, role=role, mapping=asdict(mapping)):
         problems += problems_in(message)
-        filled = frozenset(message.facts["fields"])
-    return OpenFile(FileTally(role, path, filled)), problems
+        filled, plain = frozenset(message.facts["fields"]), message.facts["plain"]
+    return OpenFile(FileTally(role, path, filled), plain=plain), problems
+
+
+@dataclass(slots=True)
+class Rows:
+    """Accepted transactions, wherever they lie.
+
+    Attributes:
+        parts: Staged parts.
+        plain: Files that are read in place, by their place among all.
+        present: Columns of tables.Transactions with values.
+    """
+
+    parts: list[Path] = field(default_factory=list)
+    plain: dict[int, PlainFile] = field(default_factory=dict)
+    present: set[str] = field(default_factory=set)
+
+    def add(self, other: Rows) -> None:
+        """Take in what was read by another process, or later."""
+        self.parts += other.parts
+        self.plain |= other.plain
+        self.present |= other.present
 
 
 class Reader:
@@ -79,12 +119,27 @@ class Reader:
         mapping: What the columns of foreign files mean.
         workers: The children that decode Parquet, one file each at a time; the first alone reads merchants.
         progress: Told of every byte read.
+        in_place: Whether Parquet files whose columns fit may stay where they are.
     """
 
-    def __init__(self, mapping: ColumnMapping, workers: Sequence[Worker], progress: Progress) -> None:
+    def __init__(
+        self, mapping: ColumnMapping, workers: Sequence[Worker], progress: Progress, *, in_place: bool = False
+    ) -> None:
         self._mapping = mapping
+        self._in_place = in_place
         self._workers = workers
         self._progress = progress
+
+    def look_again(self, file: OpenFile) -> OpenFile:
+        """Look at a transaction file for which an entry was to stand.
+
+        Raises:
+            InputError: It cannot be used any more.
+        """
+        found, problems = look_at("transactions", [file.tally.path], self._mapping, self._workers[0])
+        if problems:
+            raise InputError(f"{len(problems)} problems with the input files", tuple(problems))
+        return found[0]
 
     def merchants(self, opened: Sequence[OpenFile]) -> pl.DataFrame:
         """Return the accepted merchant rows of all files with their places, in memory."""
@@ -94,43 +149,76 @@ class Reader:
             frames += [
                 block.with_columns(place).select(_MERCHANT_SCHEMA.names()) for block in self._blocks(file, index)
             ]
+        self._workers[0].rest()
         return pl.concat(frames)
 
-    def transactions(self, opened: Sequence[OpenFile], staging: Path) -> tuple[list[Path], set[str]]:
-        """Stage the accepted transactions of all files; return the parts and the columns with values."""
-        staged = Stage(staging, "csv")
-        for index, file in enumerate(opened):
+    def transactions(self, opened: Mapping[int, OpenFile], staging: Path) -> Rows:
+        """Judge the transactions of some files, and stage those that cannot stay where they are.
+
+        Args:
+            opened: The files by their place among all.
+            staging: Folder for the parts.
+        """
+        staged = Stage(staging, f"csv-{min(opened, default=0)}")
+        for index, file in opened.items():
             if file.plan is None:
                 continue
             for block in self._records(file):
                 losses = Losses(file.tally.stripped, file.tally.unreadable)
                 staged.add(stage(block, index, losses))
-        staged.flush()
-        parts, present = list(staged.parts), set(staged.present)
-        for message in self._decode_all([(file, index) for index, file in enumerate(opened) if file.plan is None]):
-            parts += [Path(part) for part in message.facts["parts"]]
-            present |= set(message.facts["present"])
-        return parts, present
+        parts, present = staged.take()
+        rows = Rows(parts, present=present)
+        for decoded in self._decode_all([(file, index) for index, file in opened.items() if file.plan is None]):
+            rows.add(decoded)
+        return rows
 
-    def _decode_all(self, opened: Sequence[tuple[OpenFile, int]]) -> list[Message]:
-        """Have the children decode and stage Parquet files side by side; return what each has staged."""
+    def _decode_all(self, opened: Sequence[tuple[OpenFile, int]]) -> list[Rows]:
+        """Have the children decode Parquet files side by side; return what each made of its own."""
         workers = self._workers[: len(opened)]
         waiting = deque(opened)
         with ThreadPoolExecutor(max(1, len(workers))) as threads:
             started = [threads.submit(self._decode_waiting, worker, waiting) for worker in workers]
-        return [message for one in started for message in one.result()]
+        return [one.result() for one in started]
 
-    def _decode_waiting(self, worker: Worker, waiting: deque[tuple[OpenFile, int]]) -> list[Message]:
+    def _decode_waiting(self, worker: Worker, waiting: deque[tuple[OpenFile, int]]) -> Rows:
         """Decode one file after the other until none is left; a file that fails leaves none to anybody."""
+        rows = Rows()
         try:
             while True:
-                for _ in self._decode(*waiting.popleft(), worker):
-                    pass
+                file, index = waiting.popleft()
+                if not (self._in_place and file.plain and self._survey(file, index, worker, rows)):
+                    for _ in self._decode(file, index, worker):
+                        pass
         except IndexError:
-            return list(worker.ask("finish"))
+            for message in worker.ask("finish"):
+                staged = message.facts
+                rows.add(Rows([Path(part) for part in staged["parts"]], present=set(staged["present"])))
+            worker.rest()
+            return rows
         except BaseException:
             waiting.clear()
             raise
+
+    def _survey(self, file: OpenFile, index: int, worker: Worker, rows: Rows) -> bool:
+        """Have a child judge a file that is to stay where it is; false if it has to be staged after all."""
+        state, tally = state_of(file.tally.path), file.tally
+        mapping: dict[str, Any] = asdict(self._mapping.of(tally.role))
+        for message in worker.ask("survey", tally.path, role=tally.role, mapping=mapping, index=index):
+            facts = message.facts
+            if facts["kind"] == "crowded":
+                tally.rows_read = 0
+                tally.rejected.clear()
+                return False
+            if facts["kind"] == "surveyed":
+                tally.stripped.update(facts["stripped"])
+                tally.unreadable.update(facts["unreadable"])
+                plain = plain_file(tally.path, file.plain or {}, facts, state)
+                lines = [line for rejected in tally.rejected for line in rejected["line"]]
+                rows.add(Rows(plain={index: plain.without(lines)}, present=set(facts["present"])))
+                continue
+            self._count(tally, message)
+        self._finish(tally, state)
+        return True
 
     def _blocks(self, file: OpenFile, index: int) -> Iterator[pl.DataFrame]:
         """Yield the accepted records of a file of either kind."""
@@ -144,21 +232,34 @@ class Reader:
         table, tally, plan = INPUT_TABLES[file.tally.role], file.tally, file.plan
         csv = lines.CsvFile(tally.path, file.names, self._progress.advance)
         for block in csv.blocks():
-            tally.rows_read += block.accepted.height + block.rejected.height
+            rows = block.accepted.height + block.rejected.height
+            tally.rows_read += rows
+            self._progress.advance(0, rows)
             judged = fields.judge(plan.apply(block.accepted, lines.LINE) if plan else block.accepted, table)
-            tally.rejected += [rows for rows in (block.rejected, judged.rejected) if rows.height]
+            tally.rejected += [some for some in (block.rejected, judged.rejected) if some.height]
             yield judged.accepted
         tally.size_bytes, tally.sha256 = csv.size_bytes, csv.sha256
 
     def _decode(self, file: OpenFile, index: int, worker: Worker) -> Iterator[Message]:
         """Have a child decode a Parquet file, yield its blocks and keep the file's account."""
-        tally = file.tally
+        tally, state = file.tally, state_of(file.tally.path)
         mapping: dict[str, Any] = asdict(self._mapping.of(tally.role))
         for message in worker.ask("read", tally.path, role=tally.role, mapping=mapping, index=index):
-            tally.rows_read += message.facts["rows"]
-            tally.rejected += [message.frames[0]] if message.frames[0].height else []
-            tally.stripped.update(message.facts["stripped"])
-            tally.unreadable.update(message.facts["unreadable"])
+            self._count(tally, message)
             yield message
+        self._finish(tally, state)
+
+    def _count(self, tally: FileTally, message: Message) -> None:
+        """Book a block of rows."""
+        tally.rows_read += message.facts["rows"]
+        self._progress.advance(0, message.facts["rows"])
+        tally.rejected += [message.frames[0]] if message.frames[0].height else []
+        tally.stripped.update(message.facts["stripped"])
+        tally.unreadable.update(message.facts["unreadable"])
+
+    def _finish(self, tally: FileTally, state: tuple[int, int, int]) -> None:
+        """Take the digest of a file that was read to its end, and that is still the one that was begun."""
         tally.size_bytes, tally.sha256 = files.digest(tally.path)
+        if state_of(tally.path) != state:
+            raise InputError("an input file has changed", (PROBLEMS["MS-FILE-014"].at(tally.path.name),))
         self._progress.advance(tally.size_bytes)

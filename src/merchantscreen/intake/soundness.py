@@ -15,6 +15,7 @@ from typing import Final
 import dataframely as dy
 import polars as pl
 
+from merchantscreen.cards import MIN_DIGITS
 from merchantscreen.contacts import IN_IDENTIFIER, IN_TOKEN
 from merchantscreen.intake import cards
 from merchantscreen.intake.lines import CONTROL_PATTERN
@@ -98,7 +99,7 @@ def _is_within(values: pl.Series, column: dy.Column) -> bool:
     if not isinstance(low, int) or not isinstance(high, int):
         return True
     is_inside = (column.min is None or low >= column.min) and (column.max is None or high <= column.max)
-    return is_inside and high < 10 ** (cards.MIN_DIGITS - 1)
+    return is_inside and high < 10 ** (MIN_DIGITS - 1)
 
 
 def _fine(values: pl.Series, column: dy.Column, table: type[dy.Schema]) -> pl.Series:

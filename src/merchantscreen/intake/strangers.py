@@ -7,40 +7,76 @@ such accounts are reported like problems, with place and fix.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
 from merchantscreen.errors import Problem
+from merchantscreen.intake.entries import Entry
+from merchantscreen.intake.inplace import PlainFile
 from merchantscreen.intake.problems import PROBLEMS
+from merchantscreen.intake.reading import Rows
 
+_SEEN: Final = pl.Schema(
+    {"account_id": pl.String(), "source_file": pl.Int32(), "source_line": pl.Int64(), "rows": pl.Int64()}
+)
 NAMED: Final = 20
 """Accounts that are named; all are counted among the blind spots of the screen."""
 
 
-def unknown_accounts(parts: Sequence[Path], accounts: pl.DataFrame, files: Sequence[str]) -> tuple[Problem, ...]:
+def unknown_accounts(
+    rows: Rows, entries: Mapping[int, Entry], accounts: pl.DataFrame, files: Sequence[str]
+) -> tuple[Problem, ...]:
     """Name the first accounts that have transactions but no merchant row.
 
     Args:
-        parts: Staged transactions with their places.
+        rows: The transactions that were read.
+        entries: Entries of the index that stand for files, by the place of the file.
         accounts: tables.Accounts.
         files: Names of the transaction files, in the order of `source_file`.
 
     Returns:
         One problem per account at its first row, in order of place; nothing is quoted.
     """
-    if not parts:
-        return ()
-    rows = pl.scan_parquet(list(parts), glob=False).group_by("account_id", "source_file")
-    seen = rows.agg(pl.col("source_line").min(), pl.len()).collect(engine="streaming")
-    strange = seen.join(accounts, on="account_id", how="anti").sort("source_file", "source_line")
+    known = accounts.select("account_id").lazy()
+    found = [pl.DataFrame(schema=_SEEN), *_in_parts(rows.parts, known), *_in_files(rows.plain, known),
+             *_in_entries(entries, known)]  # fmt: skip
+    strange = pl.concat(found).sort("source_file", "source_line")
     named = strange.group_by("account_id", maintain_order=True).agg(
-        pl.col("source_file", "source_line").first(), pl.col("len").sum()
+        pl.col("source_file", "source_line").first(), pl.col("rows").sum()
     )
     kind = PROBLEMS["MS-KEY-005"]
     return tuple(
         kind.at(files[file], line, "card_acceptor_id", found=f"{kind.title} (rows: {count:,})")
-        for file, line, count in named.head(NAMED).select("source_file", "source_line", "len").iter_rows()
+        for file, line, count in named.head(NAMED).select("source_file", "source_line", "rows").iter_rows()
     )
+
+
+def _in_parts(parts: Sequence[Path], known: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    if parts:
+        unknown = pl.scan_parquet(list(parts), glob=False).join(known, on="account_id", how="anti")
+        seen = unknown.group_by("account_id", "source_file").agg(
+            pl.col("source_line").min(), pl.len().cast(pl.Int64).alias("rows")
+        )
+        yield seen.select(_SEEN.names()).collect(engine="streaming")
+
+
+def _in_files(files: Mapping[int, PlainFile], known: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    for number, file in files.items():
+        unknown = file.table("accounts").join(known, on="account_id", how="anti")
+        seen = unknown.select("account_id", pl.lit(number, pl.Int32).alias("source_file"),
+                              pl.col("first_line").alias("source_line"), "rows")  # fmt: skip
+        yield seen.select(_SEEN.names()).collect(engine="streaming")
+
+
+def _in_entries(entries: Mapping[int, Entry], known: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    for file, entry in entries.items():
+        unknown = pl.scan_parquet(entry.table("days"), glob=False).join(known, on="account_id", how="anti")
+        seen = unknown.group_by("account_id").agg(
+            pl.lit(file, pl.Int32).first().alias("source_file"),
+            pl.col("first_line").min().alias("source_line"),
+            pl.col("transaction_count").sum().alias("rows"),
+        )
+        yield seen.select(_SEEN.names()).collect(engine="streaming")

@@ -66,29 +66,40 @@ def account_ids(rows: pl.DataFrame) -> pl.Series:
 
 def _descriptors(column: pl.Series, losses: Losses) -> pl.Series:
     """Normalise descriptors, each distinct one once; one that is empty afterwards is null."""
-    known = _folded(column.drop_nulls().unique().alias("raw"))
+    known = descriptors_of(column.drop_nulls().unique())
     cut = known.filter("cut")["raw"]
     lost = int(column.is_in(cut.implode()).sum()) if cut.len() else 0
-    rows = pl.DataFrame({"raw": column}).join(known.drop("cut"), on="raw", how="left", maintain_order="left")
+    rows = pl.DataFrame({"raw": column}).join(known.select("raw", "name"), on="raw", how="left", maintain_order="left")
     losses.stripped.update({column.name: lost} if lost else {})
-    return rows["descriptor"]
+    return rows["name"].alias(column.name)
 
 
-def _folded(distinct: pl.Series) -> pl.DataFrame:
-    """Return raw, descriptor and whether an address was cut out of it.
+def descriptors_of(distinct: pl.Series) -> pl.DataFrame:
+    """Normalise distinct descriptors.
+
+    Returns:
+        `raw`, `name` (null where nothing is left), `cut` (an address was in it), `is_plain` (`plain_descriptor`
+        reads it).
 
     Plain ASCII goes the fast way. For the rest Python alone decides: the engine may know another
     version of Unicode, and a descriptor must not depend on that.
     """
-    texts = distinct.to_frame().with_columns(cut=pl.col("raw").str.contains(HAS_ADDRESS))
-    is_plain = pl.col("raw").str.len_bytes() == pl.col("raw").str.len_chars()
-    plain = texts.filter(is_plain).with_columns(folded=descriptor_expression(pl.col("raw")))
-    rest = texts.filter(~is_plain)
-    read = pl.Series("folded", [normalise_descriptor(text) for text in rest["raw"]], dtype=pl.String)
-    folded = pl.col("folded")
-    return pl.concat([plain, rest.with_columns(read)]).select(
-        "raw", "cut", descriptor=pl.when(folded != "").then(folded)
-    )
+    raw = pl.col("raw")
+    texts = distinct.alias("raw").to_frame().with_columns(cut=raw.str.contains(HAS_ADDRESS), is_plain=_is_ascii(raw))
+    plain = texts.filter("is_plain").with_columns(name=plain_descriptor(raw))
+    rest = texts.filter(~pl.col("is_plain"))
+    read = pl.Series("name", [normalise_descriptor(text) or None for text in rest["raw"]], dtype=pl.String)
+    return pl.concat([plain, rest.with_columns(read)]).select("raw", "name", "cut", "is_plain")
+
+
+def plain_descriptor(column: pl.Expr) -> pl.Expr:
+    """Normalise descriptors of plain ASCII; null where nothing is left, and for all others."""
+    folded = descriptor_expression(column)
+    return pl.when(_is_ascii(column) & (folded != "")).then(folded)
+
+
+def _is_ascii(column: pl.Expr) -> pl.Expr:
+    return column.str.len_bytes() == column.str.len_chars()
 
 
 class Stage:
@@ -103,24 +114,32 @@ class Stage:
         self._folder = folder
         self._prefix = prefix
         self._waiting: list[pl.DataFrame] = []
-        self.parts: list[Path] = []
-        self.present: set[str] = set()
+        self._parts: list[Path] = []
+        self._present: set[str] = set()
+        self._written = 0
 
     def add(self, rows: pl.DataFrame) -> None:
         """Take staged rows; write a part when enough are waiting."""
-        self.present |= {name for name in COLUMNS if rows[name].null_count() < rows.height}
+        self._present |= {name for name in COLUMNS if rows[name].null_count() < rows.height}
         self._waiting.append(rows)
         if sum(frame.height for frame in self._waiting) >= PART_ROWS:
-            self.flush()
+            self._flush()
 
-    def flush(self) -> None:
-        """Write what is waiting."""
+    def take(self) -> tuple[list[Path], set[str]]:
+        """Write what is waiting, give the parts and the columns with values, and begin anew."""
+        self._flush()
+        taken = self._parts, self._present
+        self._parts, self._present = [], set()
+        return taken
+
+    def _flush(self) -> None:
         rows = pl.concat(self._waiting) if self._waiting else pl.DataFrame()
         self._waiting = []
         if rows.height:
-            path = self._folder / f"{self._prefix}-{len(self.parts):05d}.parquet"
+            path = self._folder / f"{self._prefix}-{self._written:05d}.parquet"
             write_part(rows, path)
-            self.parts.append(path)
+            self._parts.append(path)
+            self._written += 1
 
 
 def write_part(rows: pl.DataFrame, path: Path) -> None:

@@ -28,8 +28,9 @@ from typing import Any, BinaryIO, Final, Self
 
 import polars as pl
 
+from merchantscreen.disk import disk_error
 from merchantscreen.errors import InputError, MerchantScreenError, Problem
-from merchantscreen.intake import fields, files, parquet
+from merchantscreen.intake import fields, files, parquet, survey
 from merchantscreen.intake.hosts import Losses
 from merchantscreen.intake.mapping import RoleMapping
 from merchantscreen.intake.problems import PROBLEMS
@@ -110,6 +111,10 @@ class Worker:
             pass
         raise _undecodable(where, f"its decoder ended with {self._ending()}")
 
+    def rest(self) -> None:
+        """Let the child go, and its memory with it; the next request starts another."""
+        self._stop()
+
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None:
             arguments = [
@@ -176,7 +181,7 @@ def main() -> int:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     hello = json.loads(sys.stdin.buffer.readline())
-    server = _Server(Stage(Path(hello["staging"]), hello["prefix"]), replies)
+    server = _Server(Path(hello["staging"]), hello["prefix"], replies)
     for line in sys.stdin.buffer:
         server.serve(json.loads(line))
     return 0
@@ -185,8 +190,10 @@ def main() -> int:
 class _Server:
     """Answers requests, one file at a time."""
 
-    def __init__(self, staged: Stage, replies: BinaryIO) -> None:
-        self._staged = staged
+    def __init__(self, folder: Path, prefix: str, replies: BinaryIO) -> None:
+        self._folder = folder
+        self._staged = Stage(folder, prefix)
+        self._names = survey.KnownNames()
         self._replies = replies
 
     def serve(self, request: dict[str, Any]) -> None:
@@ -196,7 +203,7 @@ class _Server:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001  # a panic of the decoder is no Exception
-            if (number := files.disk_error(error)) is not None:
+            if (number := disk_error(error)) is not None:
                 self._send({"kind": "unwritten", "errno": number})
                 return
             theirs = isinstance(error, _OF_THE_FILE) or not isinstance(error, Exception)
@@ -209,12 +216,15 @@ class _Server:
         table = INPUT_TABLES[request["role"]]
         plan, problems, rows = parquet.inspect(Path(request["path"]), table, RoleMapping(**request["mapping"]))
         found = [asdict(problem) for problem in problems]
-        self._send({"kind": "schema", "problems": found, "fields": sorted(plan.fields), "rows": rows})
+        schema = pl.read_parquet_schema(request["path"])
+        fits = request["role"] == "transactions" and not problems and survey.is_plain(schema, plan)
+        self._send({"kind": "schema", "problems": found, "fields": sorted(plan.fields), "rows": rows,
+                    "plain": dict(plan.columns) if fits else None})  # fmt: skip
 
     def _read(self, request: dict[str, Any]) -> None:
         table, path = INPUT_TABLES[request["role"]], Path(request["path"])
         plan, _, rows = parquet.inspect(path, table, RoleMapping(**request["mapping"]))
-        for batch in parquet.batches(path, plan, rows):
+        for batch in parquet.batches(path, plan, rows, parquet.BATCH_ROWS[request["role"]]):
             judged = fields.judge(batch, table)
             losses = Losses()
             frames = [judged.rejected]
@@ -225,10 +235,24 @@ class _Server:
             counts = {"stripped": dict(losses.stripped), "unreadable": dict(losses.unreadable)}
             self._send({"kind": "block", "rows": batch.height, **counts}, *frames)
 
+    def _survey(self, request: dict[str, Any]) -> None:
+        """Judge a file that can stay where it is, and tell what has to be known of it."""
+        table, path = INPUT_TABLES[request["role"]], Path(request["path"])
+        plan, _, rows = parquet.inspect(path, table, RoleMapping(**request["mapping"]))
+        known = survey.Survey(self._names)
+        try:
+            for batch in parquet.batches(path, plan, rows, parquet.BATCH_ROWS[request["role"]]):
+                judged = fields.judge(batch, table)
+                known.add(judged.accepted)
+                self._send({"kind": "block", "rows": batch.height, "stripped": {}, "unreadable": {}}, judged.rejected)
+        except survey.CrowdedError:
+            self._send({"kind": "crowded"})
+            return
+        self._send({"kind": "surveyed", **known.close(self._folder, f"survey-{request['index']}")})
+
     def _finish(self, _: dict[str, Any]) -> None:
-        self._staged.flush()
-        parts = [str(part) for part in self._staged.parts]
-        self._send({"kind": "staged", "parts": parts, "present": sorted(self._staged.present)})
+        parts, present = self._staged.take()
+        self._send({"kind": "staged", "parts": [str(part) for part in parts], "present": sorted(present)})
 
     def _send(self, facts: dict[str, Any], *frames: pl.DataFrame) -> None:
         payloads = [_arrow(frame) for frame in frames]

@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -35,13 +35,24 @@ def csv_lines(frame: pl.DataFrame) -> Iterator[bytes]:
     written = with_written_times(frame)
     yield _csv([written.columns])
     for piece in written.iter_slices(_CHUNK_ROWS):
-        yield _csv([[_cell(value) for value in row] for row in piece.iter_rows()])
+        yield _csv(zip(*map(_cells, piece), strict=True))
 
 
 def neutralised(text: str) -> str:
     """Put a `'` where a spreadsheet would begin a formula, and show what acts unseen."""
     marked = _CELL_START.sub(r"\1'", text)
     return escaped(f"'{marked}" if _CONTROL_START.match(marked) else marked)
+
+
+def _cells(column: pl.Series) -> list[str]:
+    """Write a column; a text or list of texts that stands in many rows is looked at once."""
+    if column.dtype == pl.List(pl.String):
+        column = column.list.join(";")
+    values = column.to_list()
+    if column.dtype != pl.String:
+        return [_cell(value) for value in values]
+    cells = {value: _cell(value) for value in set(values)}
+    return [cells[value] for value in values]
 
 
 def _cell(value: Any) -> str:
@@ -52,13 +63,11 @@ def _cell(value: Any) -> str:
             return "true" if value else "false"
         case str():
             return neutralised(value)
-        case list():
-            return neutralised(";".join(str(part) for part in value if part is not None))
         case _:
             return repr(value)
 
 
-def _csv(rows: list[list[str]]) -> bytes:
+def _csv(rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerows(rows)
     return text.getvalue().encode()

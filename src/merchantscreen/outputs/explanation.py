@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final
 
@@ -25,10 +25,10 @@ from rich.text import Text
 from merchantscreen.errors import IntegrityError
 from merchantscreen.identifiers import BY_NAME
 from merchantscreen.outputs.console import COUNTER_EVIDENCE, DISCLAIMER
+from merchantscreen.outputs.manifest import written_row
 from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.outputs.text import counted, defanged, visible
 from merchantscreen.paths import EvidencePath, Step
-from merchantscreen.referrals.wire import written
 from merchantscreen.vocabulary import CounterEvidence, EvidenceFamily, HostMatch, RuleOutcome
 
 _SHOWN_TERMS: Final = 8
@@ -145,16 +145,11 @@ def explanation_values(case: Case) -> dict[str, Any]:
         {"family": family, "kind": kind, "points_nano": points} for (family, kind), points in _kind_points(case).items()
     ]
     return {
-        "account": _plain(case.account),
-        **{name: [_plain(row) for row in some] for name, some in rows.items()},
+        "account": written_row(case.account),
+        **{name: [written_row(row) for row in some] for name, some in rows.items()},
         "paths": [asdict(path) for path in case.paths],
         "kind_points_nano": kinds,
     }
-
-
-def _plain(row: Row) -> dict[str, Any]:
-    """Write moments as every output does; the rest is plain already."""
-    return {name: written(value) if isinstance(value, datetime) else value for name, value in row.items()}
 
 
 def explain(case: Case) -> Iterator[Text]:
@@ -413,6 +408,7 @@ def _unknown(case: Case) -> Iterator[Text]:
 # --------------------------------------------------------------------------- figures and names
 
 
+@lru_cache(maxsize=1 << 14)
 def nano(amount: int) -> str:
     """Write nano-units as a decimal number, exactly and without empty digits."""
     sign, size = ("−" if amount < 0 else ""), abs(amount)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal, Self
 
 import rfc8785
@@ -157,6 +157,22 @@ class Manifest(_Strict):
 def written_moment(moment: datetime) -> str:
     """Write a moment in UTC as every output does: `2026-11-01T00:00:00Z`."""
     return moment.replace(tzinfo=None).isoformat() + "Z"
+
+
+def written_value(value: Any) -> Any:
+    """Write a value of a row as JSON has it: moments as every output does, days in ISO 8601, the rest as it is."""
+    match value:
+        case datetime():
+            return written_moment(value)
+        case date():
+            return value.isoformat()
+        case _:
+            return value
+
+
+def written_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Write every value of a row; see `written_value`."""
+    return {name: written_value(value) for name, value in row.items()}
 
 
 def parse_manifest(content: bytes) -> Manifest:

@@ -29,6 +29,8 @@ _ADDRESS: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 
 def visible(text: str, limit: int = MAX_LENGTH) -> str:
     r"""Show unsafe characters as escapes such as `\x1b` and cut what is longer than `limit`."""
+    if len(text) <= limit and text.isprintable():  # nearly every text, and a page has half a million of them
+        return text
     shown = escaped(text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 

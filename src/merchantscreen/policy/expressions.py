@@ -17,9 +17,12 @@ from typing import Any, Final
 import polars as pl
 from sqlglot import exp
 
-_BINARY: Final[dict[type[exp.Expr], Callable[[Any, Any], Any]]] = {
+_LOGIC: Final[dict[type[exp.Expr], Callable[..., pl.Expr]]] = {
     exp.And: operator.and_,
     exp.Or: operator.or_,
+    exp.Not: operator.invert,
+}
+_BINARY: Final[dict[type[exp.Expr], Callable[[Any, Any], Any]]] = {
     exp.EQ: operator.eq,
     exp.NEQ: operator.ne,
     exp.LT: operator.lt,
@@ -44,9 +47,19 @@ def known_column(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Expr:
     return pl.when(column.is_finite()).then(column).alias(name) if dtype == pl.Float64 else column
 
 
-def compile_tree(node: exp.Expr) -> pl.Expr:
-    """Translate a tree, part by part."""
+def compile_tree(node: exp.Expr, part: exp.Expr | None = None, new: exp.Expr | None = None) -> pl.Expr:
+    """Translate a tree, part by part.
+
+    Args:
+        node: The tree.
+        part: A part that decides something by itself, the very object, that is to be another.
+        new: What stands in its place.
+    """
+    if new is not None and node is part:
+        return compile_tree(new)
     kind = type(node)
+    if kind in _LOGIC:
+        return _LOGIC[kind](*(compile_tree(inner, part, new) for inner in node.iter_expressions()))
     if kind in _BINARY:
         condition: pl.Expr = _BINARY[kind](_operand(node.this), _operand(node.expression))
         return condition
@@ -92,7 +105,6 @@ _SPECIAL: Final[dict[type[exp.Expr], Callable[[exp.Expr], pl.Expr]]] = {
     exp.Column: lambda node: pl.col(node.name),
     exp.Literal: lambda node: pl.lit(literal_value(node)),
     exp.Boolean: lambda node: pl.lit(literal_value(node)),
-    exp.Not: lambda node: ~compile_tree(node.this),
     exp.Neg: lambda node: -_as_float(node.this),
     exp.Abs: lambda node: _as_float(node.this).abs(),
     exp.Lower: lambda node: compile_tree(node.this).str.to_lowercase(),

@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
@@ -81,6 +81,10 @@ class Draft:
         indicators: The catalogue by id; None where it could not be read.
         twin: Id of an earlier rule with the same condition.
         probe: The condition as tried on all values it tells apart; added by `lint`.
+        moved: Parts with a boundary, the same with the boundary on the other side, and whether a test would notice;
+            added by `lint`.
+        parts: Parts, and whether a test would notice if they held always, and if they never did; added by `lint`.
+        fixed: What comes out whatever the values, as `_fixed_outcome` finds it; added by `lint`.
     """
 
     path: str
@@ -90,6 +94,9 @@ class Draft:
     indicators: Mapping[str, Indicator] | None
     twin: str | None
     probe: probing.Probe | None = None
+    moved: tuple[tuple[exp.Expr, exp.Expr, bool], ...] = ()
+    parts: tuple[tuple[exp.Expr, bool, bool], ...] = ()
+    fixed: bool | None = None
 
 
 RuleCheck = Callable[[Draft], Iterator[Finding]]
@@ -137,10 +144,7 @@ def _tests(draft: Draft) -> Iterator[Finding]:
 
 def _boundaries(draft: Draft) -> Iterator[Finding]:
     """Ask, for every order, for a test that would notice if the boundary moved to the other side."""
-    if draft.condition is None:
-        return
-    moved = [(leaf, near) for leaf in probing.leaves_of(draft.condition.tree) for near in _neighbours(leaf)]
-    for (leaf, near), is_noticed in zip(moved, _noticed(draft, draft.condition, moved), strict=True):
+    for leaf, near, is_noticed in draft.moved:
         if not is_noticed:
             found = f"no test that tells `{written(leaf)}` from `{written(near)}`"
             yield Finding(problems.BOUNDARY_UNTESTED, "tests", found)
@@ -161,23 +165,10 @@ def _neighbours(leaf: exp.Expr) -> Iterator[exp.Expr]:
 
 def _parts_tested(draft: Draft) -> Iterator[Finding]:
     """Ask, for every part, for a test that would notice if it held always, and one if it never did."""
-    if draft.condition is None:
-        return
-    leaves = list(probing.leaves_of(draft.condition.tree))
-    fixed = [(leaf, exp.Boolean(this=held)) for leaf in leaves for held in (True, False)]
-    noticed = _noticed(draft, draft.condition, fixed)
-    for leaf, always, never in zip(leaves, noticed[::2], noticed[1::2], strict=True):
+    for leaf, always, never in draft.parts:
         if not (always and never):
             found = f"no test that `{written(leaf)}` decides, once as met and once as not"
             yield Finding(problems.PART_UNTESTED, "tests", found)
-
-
-def _noticed(draft: Draft, condition: CompiledCondition, changes: Sequence[tuple[exp.Expr, exp.Expr]]) -> list[bool]:
-    """Tell, per change of one part, whether any of the rule's tests would come out differently."""
-    rows = [row for case in draft.file.tests if (row := _row(case, condition)) is not None]
-    cases = probing.probe_rows(condition, rows)
-    changed = [probing.with_part(condition.tree, leaf, new) for leaf, new in changes]
-    return [not held.equals(cases.held) for held in probing.outcomes(changed, cases.frame)]
 
 
 def _row(case: CaseEntry, condition: CompiledCondition) -> list[probing.Value] | None:
@@ -263,8 +254,8 @@ def _width(draft: Draft) -> Iterator[Finding]:
 
 
 def _fixed(draft: Draft) -> Iterator[Finding]:
-    if draft.probe is not None and (outcome := _fixed_outcome(draft.probe)) is not None:
-        what = "hits" if outcome else "never hits"
+    if draft.fixed is not None:
+        what = "hits" if draft.fixed else "never hits"
         yield Finding(problems.OUTCOME_FIXED, "when", f"a condition that {what}, whatever the values")
 
 
@@ -278,13 +269,13 @@ def _fixed_outcome(probe: probing.Probe) -> bool | None:
 def _idle(draft: Draft) -> Iterator[Finding]:
     """Name parts that could as well be left out: always true, never true, or said by another part."""
     probe = draft.probe
-    if probe is None or _fixed_outcome(probe) is not None:
+    if probe is None or draft.fixed is not None:
         return
     leaves = list(probing.leaves_of(probe.condition.tree))
     fixed = [exp.Boolean(this=held) for held in (True, False)]
-    changed = [probing.with_part(probe.condition.tree, leaf, new) for leaf in leaves for new in fixed]
-    alone = probing.outcomes(leaves, probe.frame)
-    outcomes = probing.outcomes(changed, probe.frame)
+    changed = [probing.Changed(probe.condition.tree, leaf, new) for leaf in leaves for new in fixed]
+    decided_by = probing.outcomes([*leaves, *changed], probe.frame)
+    alone, outcomes = decided_by[: len(leaves)], decided_by[len(leaves) :]
     for leaf, own, always, never in zip(leaves, alone, outcomes[::2], outcomes[1::2], strict=True):
         decided = own.is_not_null()
         held = probe.held.filter(decided)
@@ -294,7 +285,7 @@ def _idle(draft: Draft) -> Iterator[Finding]:
 
 def _category(draft: Draft) -> Iterator[Finding]:
     """Look for a category, or an absence of values, with which every account hits whatever it does."""
-    if draft.probe is None or _fixed_outcome(draft.probe) is True:
+    if draft.probe is None or draft.fixed is True:
         return
     frame = draft.probe.frame
     categories = [pl.col(name) for name in frame.columns if name in CATEGORY_FEATURES]
@@ -517,11 +508,35 @@ _BY_NAME: Final[Mapping[str, Lint]] = {lint.name: lint for lint in LINTS}
 
 def lint(draft: Draft) -> list[Finding]:
     """Run every lint on one rule, its suppressions applied and checked."""
-    tried = replace(draft, probe=probing.probe(draft.condition) if draft.condition is not None else None)
+    tried = _tried(draft)
     found = [(entry.name, finding) for entry in LINTS if entry.check is not None for finding in entry.check(tried)]
     valid = {entry.lint for entry in draft.file.suppress if _suppresses(entry.lint)}
     spoke = {name for name, _ in found}
     return [finding for name, finding in found if name not in valid] + list(_suppressions(draft, spoke))
+
+
+def _tried(draft: Draft) -> Draft:
+    """Try the condition for all lints: on all values that it tells apart, and on the tests of the rule."""
+    if draft.condition is None:
+        return draft
+    probe, leaves = probing.probe(draft.condition), list(probing.leaves_of(draft.condition.tree))
+    near = [(leaf, other) for leaf in leaves for other in _neighbours(leaf)]
+    held = [(leaf, exp.Boolean(this=value)) for leaf in leaves for value in (True, False)]
+    noticed = _noticed(draft.file.tests, draft.condition, [*near, *held])
+    moved = tuple((*change, seen) for change, seen in zip(near, noticed, strict=False))
+    always, never = noticed[len(near) :: 2], noticed[len(near) + 1 :: 2]
+    fixed = None if probe is None else _fixed_outcome(probe)
+    return replace(draft, probe=probe, moved=moved, parts=tuple(zip(leaves, always, never, strict=True)), fixed=fixed)
+
+
+def _noticed(
+    tests: Iterable[CaseEntry], condition: CompiledCondition, changes: Sequence[tuple[exp.Expr, exp.Expr]]
+) -> list[bool]:
+    """Tell, per change of one part, whether any of the rule's tests would come out differently."""
+    rows = [row for case in tests if (row := _row(case, condition)) is not None]
+    changed = (probing.Changed(condition.tree, leaf, new) for leaf, new in changes)
+    as_it_is, *held = probing.outcomes([condition.tree, *changed], probing.rows_of(condition, rows))
+    return [not other.equals(as_it_is) for other in held]
 
 
 def _suppresses(name: str) -> bool:

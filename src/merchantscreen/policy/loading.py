@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -39,8 +39,8 @@ from merchantscreen.policy.model import (
     RuleException,
     TierCondition,
 )
-from merchantscreen.policy.yamlfiles import Mapping as YamlMapping
-from merchantscreen.vocabulary import ColumnType, EvidenceFamily, HostMatch, Level, ListingClass, RuleStatus, Tier
+from merchantscreen.policy.yamltree import Mapping as YamlMapping
+from merchantscreen.vocabulary import EvidenceFamily, HostMatch, Level, ListingClass, RuleStatus, Tier
 
 FORM_PROBLEMS: Final[dict[str, ProblemKind]] = {
     "extra_forbidden": problems.FIELD_UNKNOWN,
@@ -101,6 +101,29 @@ _REMEMBERED_BYTES: Final = 64 * 1024
 def _parsed(name: str, data: bytes) -> tuple[YamlMapping | None, list[Problem]]:
     """Read a file, and remember it unless it is large."""
     return (_remembered if len(data) <= _REMEMBERED_BYTES else yamlfiles.read_yaml)(name, data)
+
+
+_compiled_rule: Final = lru_cache(maxsize=512)(partial(compile_condition, catalogue=FEATURE_TYPES))
+_compiled_tier: Final = lru_cache(maxsize=64)(partial(compile_condition, catalogue=FACT_TYPES))
+"""A condition follows from its text alone and is never changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Linted:
+    """A rule for the lints, known by all that its findings follow from: the bytes of two files, a day and a twin."""
+
+    name: str
+    rule: bytes
+    indicators: bytes | None
+    today: date | None
+    twin: str | None
+    draft: lints.Draft = field(compare=False)
+
+
+@lru_cache(maxsize=512)
+def _findings(linted: _Linted) -> tuple[lints.Finding, ...]:
+    """Lint a rule once: a screening meets the rules it began with again in the run that it reports on."""
+    return tuple(lints.lint(linted.draft))
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +307,7 @@ class _Loader:
 
     def _tier(self, file: _File[schema.TiersFile], position: int, entry: schema.TierEntry) -> CompiledCondition | None:
         path: list[str | int] = ["tiers", position, "when"]
-        condition = self._condition(file, path, entry.when, FACT_TYPES)
+        condition = self._condition(file, path, entry.when, _compiled_tier)
         if condition is not None and entry.tier is Tier.T1 and lints.tier_forgeable(condition):
             self._note(file, problems.TIER_FORGEABLE, path)
         return condition
@@ -313,10 +336,12 @@ class _Loader:
     ) -> Rule | None:
         """Check and compile one rule; `first` remembers which rule brought a condition first."""
         form = file.form
-        condition = self._condition(file, ["when"], form.when, FEATURE_TYPES)
-        twin = None if condition is None else first.setdefault(condition.canonical, form.id)
-        draft = lints.Draft(file.name, form, condition, self.today, indicators, None if twin == form.id else twin)
-        self._note_all(file, lints.lint(draft))
+        condition = self._condition(file, ["when"], form.when, _compiled_rule)
+        owner = form.id if condition is None else first.setdefault(condition.canonical, form.id)
+        twin = None if owner == form.id else owner
+        draft = lints.Draft(file.name, form, condition, self.today, indicators, twin)
+        data = self.files[file.name], self.files.get(folder.INDICATORS)
+        self._note_all(file, _findings(_Linted(file.name, *data, self.today, twin, draft)))
         cases = tuple(self._case(file, position, case) for position, case in enumerate(form.tests))
         if condition is None:
             return None
@@ -324,10 +349,10 @@ class _Loader:
         return building.rule(form, condition, cases, file.name)
 
     def _condition(
-        self, file: _File[Any], path: Sequence[str | int], text: str, catalogue: Mapping[str, ColumnType]
+        self, file: _File[Any], path: Sequence[str | int], text: str, compiled: Callable[[str], CompiledCondition]
     ) -> CompiledCondition | None:
         try:
-            return compile_condition(text, catalogue)
+            return compiled(text)
         except ConditionError as error:
             for fault in error.faults:
                 place = yamlfiles.text_place(file.tree, path, fault.line, fault.column)

@@ -102,9 +102,16 @@ def probe(condition: CompiledCondition, extra: Mapping[str, Sequence[Value]] | N
 
 def probe_rows(condition: CompiledCondition, rows: Iterable[Sequence[Value]]) -> Probe:
     """Try a condition on given rows, their values in the order of its columns."""
-    schema = {name: COLUMN_DTYPES[kind] for name, kind in condition.types}
-    frame = known_columns(pl.DataFrame(list(rows), schema=schema, orient="row"), condition.types)
+    frame = rows_of(condition, rows)
     return Probe(condition, frame, outcomes([condition.tree], frame)[0])
+
+
+def rows_of(condition: CompiledCondition, rows: Iterable[Sequence[Value]]) -> pl.DataFrame:
+    """Give rows to a condition as the engine reads them."""
+    schema = {name: COLUMN_DTYPES[kind] for name, kind in condition.types}
+    frame = pl.DataFrame(list(rows), schema=schema, orient="row")
+    # A column of another type holds what the engine reads already: nothing infinite, and nothing that is no number.
+    return known_columns(frame, condition.types) if ColumnType.NUMBER in dict(condition.types).values() else frame
 
 
 def value(text: str, kind: ColumnType) -> Value:
@@ -118,11 +125,24 @@ def value(text: str, kind: ColumnType) -> Value:
     return read
 
 
-def outcomes(trees: Sequence[exp.Expr], frame: pl.DataFrame) -> list[pl.Series]:
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A tree in which one of its leaves, the very object, is another."""
+
+    tree: exp.Expr
+    leaf: exp.Expr
+    new: exp.Expr
+
+
+def outcomes(trees: Sequence[exp.Expr | Changed], frame: pl.DataFrame) -> list[pl.Series]:
     """Run trees on rows of known columns, all in one pass: one nullable boolean per row each."""
     row = pl.repeat(None, pl.len()).alias("row")
-    decided = frame.select(row, *(compile_tree(tree).alias(str(number)) for number, tree in enumerate(trees)))
+    decided = frame.select(row, *(_compiled(tree).alias(str(number)) for number, tree in enumerate(trees)))
     return [decided.get_column(str(number)) for number in range(len(trees))]
+
+
+def _compiled(tree: exp.Expr | Changed) -> pl.Expr:
+    return compile_tree(tree.tree, tree.leaf, tree.new) if isinstance(tree, Changed) else compile_tree(tree)
 
 
 def leaves_of(tree: exp.Expr) -> Iterator[exp.Expr]:
@@ -135,16 +155,6 @@ def leaves_of(tree: exp.Expr) -> Iterator[exp.Expr]:
             yield from leaves_of(tree.this)
         case _:
             yield tree
-
-
-def with_part(tree: exp.Expr, part: exp.Expr, new: exp.Expr) -> exp.Expr:
-    """Copy a tree in which one part, the very object, is replaced."""
-    place = next(number for number, node in enumerate(tree.walk()) if node is part)
-    copied = tree.copy()
-    if place == 0:
-        return new
-    next(node for number, node in enumerate(copied.walk()) if number == place).replace(new)
-    return copied
 
 
 # --------------------------------------------------------------------------- which values

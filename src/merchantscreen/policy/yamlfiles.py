@@ -4,6 +4,7 @@ Rules kept here:
 
 * YAML 1.2, one document, no directives, anchors, aliases, tags, merge keys or duplicate keys,
   no tabs and nothing that cannot be seen: what a reviewer reads is what is loaded;
+* a file that is written the plain way is read by yamlplain, which gives the same tree sooner;
 * where ruamel.yaml takes more than YAML 1.2 allows, the checks here take it back;
 * every scalar stays text, so `0.95` is decimal and `NO` is a country; whoever knows
   the field gives it its type;
@@ -16,7 +17,6 @@ Source: YAML 1.2.2; yaml-test-suite (tests/data/yaml_suite) for what ruamel.yaml
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ruamel.yaml import YAML
@@ -25,6 +25,8 @@ from ruamel.yaml.error import YAMLError
 from merchantscreen.errors import Problem, ProblemKind
 from merchantscreen.policy import problems
 from merchantscreen.policy.yamllayout import Breach, Layout
+from merchantscreen.policy.yamlplain import read_plain
+from merchantscreen.policy.yamltree import Listing, Mapping, Node, Place, Scalar
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 20
@@ -45,44 +47,6 @@ NULL_TEXTS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 """Plain scalars that mean null. Source: YAML 1.2 core schema."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where something stands in its file, both from 1."""
-
-    line: int
-    column: int
-
-
-@dataclass(slots=True)
-class Scalar:
-    """A text; `plain` is false where it was quoted or a block, so that "null" can be told from null."""
-
-    text: str
-    plain: bool
-    place: Place
-    style: str | None = None
-
-
-@dataclass(slots=True)
-class Listing:
-    """A sequence in file order."""
-
-    place: Place
-    items: list[Node] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Mapping:
-    """A mapping in file order, with the places of its keys."""
-
-    place: Place
-    entries: dict[str, Node] = field(default_factory=dict)
-    key_places: dict[str, Place] = field(default_factory=dict)
-
-
-Node = Scalar | Listing | Mapping
-
-
 def read_yaml(name: str, data: bytes) -> tuple[Mapping | None, list[Problem]]:
     """Read one file; the mapping is None where it cannot be used at all."""
     if len(data) > MAX_BYTES:
@@ -99,7 +63,10 @@ def read_yaml(name: str, data: bytes) -> tuple[Mapping | None, list[Problem]]:
         what, wanted = f"{len(lines)} lines", f"at most {MAX_LINES} lines"
         return None, [problems.FILE_TOO_LARGE.at(name, MAX_LINES + 1, found=what, expected=wanted, position=1)]
     found = [problem for line, said in enumerate(lines, start=1) if (problem := _line_problem(name, line, said))]
-    return (None, found[:MAX_PROBLEMS]) if found else _Reader(name, text).read()
+    if found:
+        return None, found[:MAX_PROBLEMS]
+    plain = read_plain(text)
+    return _Reader(name, text).read() if plain is None else (plain, [])
 
 
 def _line_problem(name: str, line: int, text: str) -> Problem | None:

@@ -28,7 +28,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from merchantscreen import domains
-from merchantscreen.intake.cards import looks_like_card_number
+from merchantscreen.cards import looks_like_card_number
 from merchantscreen.tables import ID_PATTERN, MOST_MINOR
 from merchantscreen.vocabulary import (
     COUNTRIES,
@@ -364,10 +364,10 @@ def _issues_of(detail: ErrorDetails) -> Iterator[Issue]:
     last = detail["loc"][-1] if detail["loc"] else ""
     if code == "MS-REF-021" and is_forbidden(str(last)):
         code = "MS-REF-022"
-    yield Issue(code, _column(detail["loc"]), _found(kind, detail), _expected(kind, context))
+    yield Issue(code, shown_place(detail["loc"]), _found(kind, detail), _expected(kind, context))
 
 
-def _column(place: tuple[int | str, ...]) -> str | None:
+def shown_place(place: tuple[int | str, ...]) -> str | None:
     """Write a place as ``payment_clues[0].currency``."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{shown_name(step)}" for step in place)
     return "".join(steps).removeprefix(".") or None

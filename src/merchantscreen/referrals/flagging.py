@@ -17,16 +17,17 @@ Source: matching hazards of the domain study; windows after STIX 2.1 validity.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import polars as pl
 
-from merchantscreen.domains import DomainKey, domain_key
+from merchantscreen.domains import DomainKey, domain_key, registrable_domain
 from merchantscreen.identifiers import normalise_descriptor
 from merchantscreen.policy.model import EvidenceModel, Policy
-from merchantscreen.referrals.register import Referral, Register, is_bare_suffix
+from merchantscreen.referrals.register import Referral, Referrals, Register, is_bare_suffix
+from merchantscreen.referrals.settled import FULL_CONFIDENCE, NANO_PER_PERCENT, by_itself, domain_rows
 from merchantscreen.tables import BlindSpots, DomainLinks, FlaggedDomains, PaymentClues, schema_of
 from merchantscreen.vocabulary import (
     Assurance,
@@ -37,10 +38,6 @@ from merchantscreen.vocabulary import (
     MatchScope,
     ReferralState,
 )
-
-_NANO_PER_PERCENT: Final = 10_000_000
-FULL_CONFIDENCE: Final = 100
-"""Confidence of a confirmation that states none: c = 1, as the method takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +104,25 @@ def flag(register: Register, policy: Policy, as_of: datetime) -> Flagged:
     """
     if register.as_of != as_of:
         raise ValueError("the register was folded for another moment")
+    told = register.referrals
+    if not isinstance(told, Referrals):
+        return _flag(register, policy)
+    caution = [entry.host for entry in policy.caution_hosts]
+    alone = by_itself(told.settled, _named_hosts(told.single), caution)
+    others = _flag(replace(register, referrals=told.without(alone)), policy)
+    domains = pl.concat([others.domains, domain_rows(alone, policy.evidence, as_of)])
+    return replace(others, domains=domains.sort("domain"))
+
+
+def _named_hosts(referrals: Iterable[Referral]) -> frozenset[str]:
+    """Return every name under which what some referrals say of their hosts could count."""
+    said = {referral.facts["domain"] for referral in referrals if referral.counts}
+    hosts = said | {host for referral in referrals if referral.counts for _, host in referral.links}
+    return frozenset(hosts) | {name for host in hosts if (name := registrable_domain(host)) is not None}
+
+
+def _flag(register: Register, policy: Policy) -> Flagged:
+    """Flag what every single referral of a register says."""
     reach_of = _reach_finder(policy)
     counting = [referral for referral in register.referrals if referral.counts]
     own = [_Claim(referral, _own_reach(referral, reach_of), is_confirmed=True) for referral in counting]
@@ -233,7 +249,7 @@ def _domain_row(claims: Sequence[_Claim], model: EvidenceModel) -> dict[str, Any
         "match_scope": reach.scope.value,
         "registrable": reach.key.registrable,
         "label": _label(reach, model) if is_confirmed and dedicated is Dedicated.YES else None,
-        "confidence_nano": max(claim.confidence for claim in claims) * _NANO_PER_PERCENT,
+        "confidence_nano": max(claim.confidence for claim in claims) * NANO_PER_PERCENT,
         "confirmed": is_confirmed,
         "dedicated": dedicated.value,
         "window_from_at": window_from,

@@ -17,8 +17,8 @@ from enum import StrEnum
 from functools import cache, lru_cache
 from typing import Any, Final
 
+from merchantscreen.cards import looks_like_card_number
 from merchantscreen.domains import MAX_HOST_LENGTH
-from merchantscreen.intake.cards import looks_like_card_number
 from merchantscreen.referrals import events
 from merchantscreen.referrals.events import (
     FIRST_YEAR,
@@ -66,6 +66,21 @@ def recall_event(fields: Mapping[str, Any]) -> ReferralEvent:
     """Read a referral event that was read and recorded before; a ValueError if it cannot have been."""
     stated = _stated(fields)
     return _plain_event(stated) or ReferralEvent.model_validate(stated)
+
+
+def plain_value(name: str, value: Any) -> Any:
+    """Read one field of an event.
+
+    Raises:
+        KeyError: There is no such field here, or no such word.
+        TypeError, ValueError: The value is not in its plain form, or may hold a card number.
+    """
+    read = _READERS[name](value)
+    if name in _FREE_TEXTS and looks_like_card_number(read):
+        raise ValueError("a number that is to be looked at")
+    if name == "forwarded_to" and any(map(looks_like_card_number, read)):
+        raise ValueError("a number that is to be looked at")
+    return read
 
 
 def _stated(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,6 +221,9 @@ _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "tlp": _one_of(Tlp),
 }
 """How each field is read. Clues and links are objects of their own and not here: the full check reads them."""
+
+FIELDS: Final = frozenset(_READERS)
+"""Fields that have a plain form."""
 
 _UNSTATED: Final = {name: field.default for name, field in ReferralEvent.model_fields.items()}
 """Every field in its order, without a value; those that must be stated are always overwritten."""

@@ -4,6 +4,7 @@ Rules kept here:
 * one line is one event, whole or not at all: every problem of a refused line is listed;
 * JSON is strict: no key twice, no NaN, no deep nesting, nothing but objects; a blank line is none;
 * CSV is split by the strict parser of the intake, and then passes the same checks as JSON;
+* many lines of JSON are read together where `alike` can, and one by one where it cannot;
 * what spoils a whole file is collected over all files before anything is raised;
 * `read = accepted + rejected` for every file.
 
@@ -19,6 +20,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, Final
@@ -30,6 +32,7 @@ from merchantscreen.intake.files import BLOCK_BYTES, find, open_binary
 from merchantscreen.intake.problems import PROBLEMS as INTAKE_PROBLEMS
 from merchantscreen.intake.strict import RecordError, split_record
 from merchantscreen.records import SourceFile
+from merchantscreen.referrals.alike import ROWS, Events, read_alike
 from merchantscreen.referrals.events import Issue, ReferralEvent, is_forbidden, shown_name
 from merchantscreen.referrals.plain import read_event
 from merchantscreen.referrals.problems import PROBLEMS
@@ -38,6 +41,10 @@ from merchantscreen.vocabulary import DomainLinkKind
 
 MAX_LINE_BYTES: Final = 65_536
 MAX_DEPTH: Final = 16
+MANY: Final = 2_000
+"""Lines of a file that are worth being read together."""
+_MOST_TOGETHER: Final = 50_000
+"""Lines that are read together, which bounds the memory for their parts."""
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
@@ -77,31 +84,40 @@ class ReferralIntake:
         rejects: tables.Rejects, sorted by file, line, column and code.
     """
 
-    events: tuple[ReferralEvent, ...]
+    events: Sequence[ReferralEvent]
     sources: tuple[SourceFile, ...]
     rejects: pl.DataFrame
 
 
-def read_referrals(paths: Sequence[Path], *, usual: Mapping[str, str] = _NOTHING) -> ReferralIntake:
+def read_referrals(paths: Sequence[Path], *, usual: Mapping[str, str] = _NOTHING, many: int = MANY) -> ReferralIntake:
     """Read all referral files.
 
     Args:
         paths: Files or folders; a folder stands for its .jsonl or .csv files.
         usual: Cells by column, for every row of a CSV file that has none there.
+        many: Lines from which they are read together.
 
     Raises:
         InputError: A file cannot be used as a whole; the problems of all files are in it.
     """
     files, whole = find(paths, "referrals")
-    tallies = [_read_file(path, usual) for path in files]
+    tallies = [_read_file(_Tally(path.name, place, many), path, usual) for place, path in enumerate(files)]
     whole += [problem for tally in tallies for problem in tally.whole_file]
     if whole:
         raise InputError(f"{len(whole)} problems make the referral files unusable", tuple(whole))
     return ReferralIntake(
-        tuple(event for tally in tallies for event in tally.events),
+        _together(tallies),
         tuple(tally.source() for tally in tallies),
         _rejects([problem for tally in tallies for problem in tally.rejects]),
     )
+
+
+def _together(tallies: Sequence[_Tally]) -> Sequence[ReferralEvent]:
+    """Put the events of all files together; without rows they are no more than a tuple."""
+    rows = pl.concat([pl.DataFrame(schema=ROWS), *(frame for tally in tallies for frame in tally.rows)])
+    if rows.is_empty():
+        return tuple(event for tally in tallies for _, event in tally.events)
+    return Events(tuple(((tally.place, line), event) for tally in tallies for line, event in tally.events), rows)
 
 
 # --------------------------------------------------------------------------- one file
@@ -112,7 +128,10 @@ class _Tally:
     """What one file has given so far."""
 
     name: str
-    events: list[ReferralEvent] = field(default_factory=list)
+    place: int
+    many: int
+    events: list[tuple[int, ReferralEvent]] = field(default_factory=list)
+    rows: list[pl.DataFrame] = field(default_factory=list)
     rejects: list[Problem] = field(default_factory=list)
     whole_file: list[Problem] = field(default_factory=list)
     rejected_count: int = 0
@@ -122,20 +141,24 @@ class _Tally:
     def add(self, line: int, outcome: ReferralEvent | Sequence[Issue]) -> None:
         """Count one line as accepted or rejected."""
         if isinstance(outcome, ReferralEvent):
-            self.events.append(outcome)
+            self.events.append((line, outcome))
             return
         self.rejected_count += 1
         self.rejects += [_problem(issue, self.name, line) for issue in outcome]
 
+    @property
+    def accepted_count(self) -> int:
+        """Lines that were accepted."""
+        return len(self.events) + sum(frame.height for frame in self.rows)
+
     def source(self) -> SourceFile:
         """Return the record of the file."""
-        accepted = len(self.events)
+        accepted = self.accepted_count
         read = accepted + self.rejected_count
         return SourceFile("referrals", self.name, self.size_bytes, self.sha256, read, accepted, self.rejected_count)
 
 
-def _read_file(path: Path, usual: Mapping[str, str]) -> _Tally:
-    tally = _Tally(path.name)
+def _read_file(tally: _Tally, path: Path, usual: Mapping[str, str]) -> _Tally:
     readers: dict[str, Callable[[_Tally, Iterator[tuple[int, bytes]]], None]] = {
         ".jsonl": _json_lines,
         ".csv": partial(_csv, usual=usual),
@@ -148,7 +171,7 @@ def _read_file(path: Path, usual: Mapping[str, str]) -> _Tally:
     with open_binary(path) as stream:
         reader(tally, enumerate(_lines(stream, tally, digest.update), start=1))
     tally.sha256 = digest.hexdigest()
-    if not tally.events and not tally.rejected_count and not tally.whole_file:
+    if not tally.accepted_count and not tally.rejected_count and not tally.whole_file:
         tally.whole_file.append(PROBLEMS["MS-REF-002"].at(path.name))
     return tally
 
@@ -205,9 +228,16 @@ class _BadJsonError(ValueError):
 
 
 def _json_lines(tally: _Tally, lines: Iterator[tuple[int, bytes]]) -> None:
-    for number, raw in lines:
-        if raw.strip(b" \t"):
-            tally.add(number, _json_event(raw))
+    said = ((number, raw) for number, raw in lines if raw.strip(b" \t"))
+    while some := list(islice(said, _MOST_TOGETHER)):
+        known: set[int] = set()
+        if len(some) >= tally.many:
+            rows = read_alike([(number, raw) for number, raw in some if len(raw) <= MAX_LINE_BYTES], tally.place)
+            known.update(rows.get_column("line"))
+            tally.rows.append(rows)
+        for number, raw in some:
+            if number not in known:
+                tally.add(number, _json_event(raw))
 
 
 def _json_event(raw: bytes) -> ReferralEvent | Sequence[Issue]:

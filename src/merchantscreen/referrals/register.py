@@ -21,14 +21,18 @@ Which domains are flagged, and how wide, is left to `flagging`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, overload
+
+import polars as pl
 
 from merchantscreen.domains import registrable_domain
+from merchantscreen.referrals.alike import Events, events_of
 from merchantscreen.referrals.events import ClueEvent, ReferralEvent
+from merchantscreen.referrals.settled import settle
 from merchantscreen.vocabulary import (
     Assurance,
     Classification,
@@ -128,6 +132,45 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
+class Referrals(Sequence[Referral]):
+    """Referrals sorted by hotline and id, of which most are rows until somebody asks for them.
+
+    Attributes:
+        single: Referrals that were folded event by event, sorted.
+        settled: The others: rows of `settled.Settled`.
+        as_of: The moment they are looked at from.
+    """
+
+    single: tuple[Referral, ...]
+    settled: pl.DataFrame
+    as_of: datetime
+
+    def __len__(self) -> int:
+        """Count the referrals."""
+        return len(self.single) + self.settled.height
+
+    def __iter__(self) -> Iterator[Referral]:
+        """Fold every row, in order."""
+        return iter(self._folded(self.settled))
+
+    @overload
+    def __getitem__(self, place: int) -> Referral: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Referral, ...]: ...
+    def __getitem__(self, place: int | slice) -> Referral | tuple[Referral, ...]:
+        """Return one referral or some."""
+        return self._folded(self.settled)[place]
+
+    def without(self, rows: pl.DataFrame) -> tuple[Referral, ...]:
+        """Return the referrals but for some of the settled ones."""
+        return self._folded(self.settled.join(rows, on=["reporting_hotline_id", "referral_id"], how="anti"))
+
+    def _folded(self, rows: pl.DataFrame) -> tuple[Referral, ...]:
+        told = fold_told(((event, _UNKNOWN_ORIGIN) for event in events_of(rows)), self.as_of)
+        return tuple(sorted((*self.single, *told.referrals), key=lambda one: (one.hotline, one.referral_id)))
+
+
+@dataclass(frozen=True, slots=True)
 class Register:
     """All referrals at a moment.
 
@@ -140,7 +183,7 @@ class Register:
     """
 
     as_of: datetime
-    referrals: tuple[Referral, ...]
+    referrals: Sequence[Referral]
     set_aside: tuple[SetAside, ...]
     duplicate_count: int
     heartbeats: Mapping[str, datetime]
@@ -160,7 +203,16 @@ def fold(
         as_of: UTC without zone; events issued later are set aside.
         origins: Where events come from, by their canonical bytes; the others are unsigned.
     """
+    if isinstance(events, Events) and not origins:
+        return _fold_rows(events, as_of)
     return fold_told(((event, origins.get(event.canonical(), _UNKNOWN_ORIGIN)) for event in events), as_of)
+
+
+def _fold_rows(events: Events, as_of: datetime) -> Register:
+    """Fold the events of those referrals that are not settled by one of them."""
+    settled = settle(events, as_of)
+    told = fold(settled.others, as_of)
+    return replace(told, referrals=Referrals(tuple(told.referrals), settled.rows, as_of))
 
 
 def fold_told(told: Iterable[_Told], as_of: datetime) -> Register:

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from merchantscreen.errors import Problem
 from merchantscreen.eventlog import records
-from merchantscreen.referrals.events import shown_name
+from merchantscreen.referrals.events import shown_name, shown_place
 from merchantscreen.referrals.exchange_problems import PROBLEMS, EnvelopeError
 
 LARGEST_ENVELOPE: Final = 65_536
@@ -170,7 +170,7 @@ def field_problems(error: ValidationError, code: str, where: str) -> tuple[Probl
     """Turn what pydantic found into problems of one code that name fields and quote nothing."""
     return tuple(
         PROBLEMS["MS-EXC-041" if detail["type"] == "contradiction" else code].at(
-            where, column=_place(detail["loc"]), found=_found(detail["type"], detail["msg"])
+            where, column=shown_place(detail["loc"]), found=_found(detail["type"], detail["msg"])
         )
         for detail in error.errors(include_url=False, include_input=False, include_context=False)
     )
@@ -186,8 +186,3 @@ _WORDS: Final[dict[str, str]] = {
 def _found(kind: str, message: str) -> str:
     """Take over messages that we wrote ourselves; pydantic's own could quote a value."""
     return message if kind in _OWN_MESSAGES else _WORDS.get(kind, "a value of another form")
-
-
-def _place(place: tuple[int | str, ...]) -> str | None:
-    steps = (f"[{step}]" if isinstance(step, int) else f".{shown_name(step)}" for step in place)
-    return "".join(steps).removeprefix(".") or None

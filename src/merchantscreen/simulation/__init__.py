@@ -174,7 +174,7 @@ def _write(
 def _counted(chunks: Iterator[pl.DataFrame], progress: Progress) -> Iterator[pl.DataFrame]:
     for chunk in chunks:
         yield chunk
-        progress.advance(chunk.height)
+        progress.advance(chunk.height, chunk.height)
 
 
 def _steps(begin: int, end: int, size: int) -> Iterator[tuple[int, int]]:

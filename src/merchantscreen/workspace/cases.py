@@ -29,6 +29,7 @@ from merchantscreen.errors import InputError, IntegrityError, Problem, UsageErro
 from merchantscreen.eventlog.records import Draft
 from merchantscreen.outputs import manifest as m
 from merchantscreen.referrals import history as referral_history
+from merchantscreen.referrals.bulk import without_collector
 from merchantscreen.referrals.history import History, Run, register_of
 from merchantscreen.referrals.register import Register
 from merchantscreen.vocabulary import Tier
@@ -57,18 +58,38 @@ class Screened:
 # --------------------------------------------------------------------------- reading
 
 
-def read_cases(place: Workspace, size: int | None = None) -> Known:
-    """Read the log once and return what it says now, or said when it had `size` events; the register is that of now."""
+def read_cases(place: Workspace, size: int | None = None, register: Register | None = None) -> Known:
+    """Read the log once and return what it says now, or said when it had `size` events.
+
+    Args:
+        place: The workspace.
+        size: Events to read; None for all.
+        register: The register that referrals are held against; that of now when None.
+    """
     folding, cases = referral_history.Folding(), case_history.Folding()
-    for event in place.log.events(0, size):
-        folding.take(event)
-        cases.take(event)
+    with without_collector():
+        for event in place.log.events(0, size):
+            folding.take(event)
+            cases.take(event)
+    return _known(place, folding, cases.cases(), register)
+
+
+def known_of(place: Workspace, folding: referral_history.Folding) -> Known:
+    """Return what the log said where its referrals are folded already: only the events of cases are read again."""
+    return _known(place, folding, cases_of(place, folding.size))
+
+
+def cases_of(place: Workspace, size: int | None = None) -> Cases:
+    """Read the events of cases alone: all that there are now, or of the first `size` events of the log."""
+    return case_history.fold(place.log.events(0, size, kinds=logged.KINDS))
+
+
+def _known(
+    place: Workspace, folding: referral_history.Folding, cases: Cases, register: Register | None = None
+) -> Known:  # fmt: skip
     history = folding.history()
-    return _known(history, cases.cases(), register_of(history, place.now()))
-
-
-def _known(history: History, cases: Cases, register: Register) -> Known:
-    return Known(history, cases, standing_referrals(register), withdrawn_referrals(history, register))
+    held = register_of(history, place.now()) if register is None else register
+    return Known(history, cases, standing_referrals(held), withdrawn_referrals(history, held))
 
 
 def calendar_of(settings: Settings) -> Calendar:
@@ -142,7 +163,7 @@ def history_of(
         frames: Its ranking and ledger.
         pseudonym_key_id: Key of its contact tokens.
     """
-    known = _known(place.history(size), case_history.fold(place.log.events(0, size)), register)
+    known = read_cases(place, size, register)
     run = view_of("", "", pseudonym_key_id, frames, known.standing)
     return history_frame(known.cases, run, known.withdrawn)
 

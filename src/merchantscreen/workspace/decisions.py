@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
+from merchantscreen.cards import looks_like_card_number
 from merchantscreen.cases import history, logged, problems
 from merchantscreen.cases.items import RunView
 from merchantscreen.cases.model import MEANINGS, Case, Decision
 from merchantscreen.contacts import HAS_ADDRESS
 from merchantscreen.errors import Problem, ProblemKind, UsageError
 from merchantscreen.eventlog.records import Draft, Event
-from merchantscreen.intake.cards import looks_like_card_number
 from merchantscreen.outputs.text import visible
 from merchantscreen.vocabulary import Disposition
 from merchantscreen.workspace.access import may

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from merchantscreen.errors import InputError
@@ -26,19 +27,41 @@ def open_regular(path: Path) -> int:
     raise OSError(0, "not a regular file")
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was read of a file.
+
+    Attributes:
+        data: Its bytes, at most one more than was asked for.
+        mode: Its permissions.
+    """
+
+    data: bytes
+    mode: int
+
+    @property
+    def is_exposed(self) -> bool:
+        """Tell whether others than its owner may use it."""
+        return bool(self.mode & _OTHERS)
+
+
+def read_content(path: Path, most: int) -> Content:
+    """Read a regular file as far as one byte beyond `most`, which tells that it is larger; OSError if that fails."""
+    with os.fdopen(open_regular(path), "rb") as file:
+        return Content(file.read(most + 1), stat.S_IMODE(os.fstat(file.fileno()).st_mode))
+
+
 def read_bounded(path: Path, most: int, *, private: bool = False) -> bytes:
     """Read a file that is small; InputError if it cannot be read, is larger, or not `private` where that is asked."""
     try:
-        with os.fdopen(open_regular(path), "rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            content = file.read(most + 1)
+        content = read_content(path, most)
     except OSError as error:
         raise _unusable(path, f"a file that cannot be read ({error.strerror})") from error
-    if private and mode & _OTHERS:
-        raise _unusable(path, f"a file that others may use (mode {mode:04o})")
-    if len(content) > most:
+    if private and content.is_exposed:
+        raise _unusable(path, f"a file that others may use (mode {content.mode:04o})")
+    if len(content.data) > most:
         raise _unusable(path, "a file that is too large")
-    return content
+    return content.data
 
 
 def _unusable(path: Path, found: str) -> InputError:

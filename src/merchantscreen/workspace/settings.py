@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     ] = "sqlite:store.sqlite3"  # fmt: skip
     rules: Annotated[Path, Field(description="Rule folder that `screen` works with.")] = Path("rules")
     runs: Annotated[Path, Field(description="Folder of all runs.")] = Path("runs")
+    index: Annotated[
+        Path, Field(description="Folder of the index of transaction files; used by screens once there is one.")
+    ] = Path("index")
     inbox: Annotated[Path, Field(description="Folder in which what comes from hotlines waits.")] = Path("inbox")
     checkpoints: Annotated[
         Path, Field(description="Folder of signed checkpoints; better on another disk than the store.")

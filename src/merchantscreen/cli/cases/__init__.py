@@ -9,17 +9,18 @@ from typing import Final
 
 import typer
 
-from merchantscreen.cli.cases.assign import assign
-from merchantscreen.cli.cases.listing import list_
-from merchantscreen.cli.cases.show import show
+from merchantscreen.cli.ondemand import verbs
+
+_VERBS: Final = {
+    "list": "merchantscreen.cli.cases.listing:list_",
+    "show": "merchantscreen.cli.cases.show:show",
+    "assign": "merchantscreen.cli.cases.assign:assign",
+}
 
 cases_app: Final = typer.Typer(
     name="cases",
+    cls=verbs(_VERBS),
     help="See which accounts want a decision, which are overdue, and what is new since the last one.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-cases_app.command("list")(list_)
-cases_app.command("show")(show)
-cases_app.command("assign")(assign)

@@ -10,13 +10,12 @@ from rich.text import Text
 
 from merchantscreen.cli.cases.common import Account, Run, desk
 from merchantscreen.cli.referrals.common import decided
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, output, show_json
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.eventlog.records import Draft
 from merchantscreen.outputs.text import visible
 from merchantscreen.referrals.history import Folding
-from merchantscreen.workspace.cases import read_cases
+from merchantscreen.workspace.cases import cases_of
 from merchantscreen.workspace.decisions import account_of, assignment_draft
 from merchantscreen.workspace.session import Workspace
 
@@ -53,10 +52,10 @@ def assign(
 
 def _give(place: Workspace, account: str, to: str, run: str | None) -> _Given:
     def give(folding: Folding) -> tuple[list[Draft], tuple[str, int | None]]:
-        known, screened = desk(place, run)
+        known, screened = desk(place, run, folding)
         account_id = account_of(known, screened.view, account)
         draft = assignment_draft(place, known, account_id, to)
         return ([draft], (account_id, folding.size)) if draft is not None else ([], (account_id, None))
 
     account_id, index = decided(place, give)
-    return _Given(account_id, read_cases(place).cases.number_of(account_id), index)
+    return _Given(account_id, cases_of(place).number_of(account_id), index)

@@ -11,10 +11,12 @@ import typer
 
 from merchantscreen.cases.model import Case
 from merchantscreen.outputs.cases import Shown, Told
+from merchantscreen.referrals.history import Folding
 from merchantscreen.workspace.cases import (
     Known,
     Screened,
     calendar_of,
+    known_of,
     read_cases,
     reason_of,
     screened_run,
@@ -31,9 +33,9 @@ Run = Annotated[
 ]
 
 
-def desk(place: Workspace, run: str | None) -> tuple[Known, Screened]:
-    """Read what the log says, and the run that cases are held against."""
-    known = read_cases(place)
+def desk(place: Workspace, run: str | None, folding: Folding | None = None) -> tuple[Known, Screened]:
+    """Read what the log says, or said when it was folded, and the run that cases are held against."""
+    known = read_cases(place) if folding is None else known_of(place, folding)
     return known, screened_run(place, known, run)
 
 

@@ -15,9 +15,8 @@ import typer
 
 from merchantscreen.cases.model import CASE_TIERS, Case
 from merchantscreen.cli.cases.common import Run, desk, rows_of, shown
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, output, show_json
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import UsageError
 from merchantscreen.outputs.cases import Queue, Shown, queue_facts, show_queue
 from merchantscreen.outputs.problems import PROBLEMS

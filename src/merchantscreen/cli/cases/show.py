@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from merchantscreen.cli.cases.common import Account, Run, desk, told
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, output, show_json
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.outputs.cases import case_facts, show_case
 from merchantscreen.workspace.decisions import account_of
 

@@ -9,19 +9,20 @@ from typing import Final
 
 import typer
 
-from merchantscreen.cli.export.casefile import case_file
-from merchantscreen.cli.export.graph import graph
-from merchantscreen.cli.export.listing import match, vmss
-from merchantscreen.cli.export.xlsx import xlsx
+from merchantscreen.cli.ondemand import verbs
+
+_VERBS: Final = {
+    "case-file": "merchantscreen.cli.export.casefile:case_file",
+    "xlsx": "merchantscreen.cli.export.xlsx:xlsx",
+    "graph": "merchantscreen.cli.export.graph:graph",
+    "match": "merchantscreen.cli.export.listing:match",
+    "vmss": "merchantscreen.cli.export.listing:vmss",
+}
 
 export_app: Final = typer.Typer(
     name="export",
+    cls=verbs(_VERBS),
     help="Write parts of a run for other programs and other desks. Nothing is sent.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-export_app.command("case-file")(case_file)
-export_app.command("xlsx")(xlsx)
-export_app.command("graph")(graph)
-export_app.command("match")(match)
-export_app.command("vmss")(vmss)

@@ -14,7 +14,6 @@ from merchantscreen.cli.export.desk import (
     Armoured,
     Desk,
     Export,
-    Json,
     Purpose,
     Run,
     Sealing,
@@ -23,6 +22,7 @@ from merchantscreen.cli.export.desk import (
     at_desk,
 )
 from merchantscreen.cli.export.telling import tell
+from merchantscreen.cli.terminal import Json
 from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder
 from merchantscreen.errors import UsageError
 from merchantscreen.outputs.casefile import DECISION, case_files

@@ -42,7 +42,6 @@ _CASE_NUMBER: Final = re.compile(r"[Cc]-[0-9]{6,}")
 
 Account = Annotated[str, typer.Argument(help="account_id, as in ranking.csv; or the number of its case, C-000001.")]
 Run = Annotated[Path, typer.Option("--run", metavar="DIR", help="Folder of a run, such as runs/20261101T000000Z.")]
-Json = Annotated[bool, typer.Option("--json", help="Print what was written as one JSON object.")]
 Purpose = Annotated[
     str | None, typer.Option("--purpose", metavar="TEXT", help="Why it is made; recorded, and needed in a workspace.")
 ]

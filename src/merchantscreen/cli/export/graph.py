@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from merchantscreen.cli.export.desk import Armoured, Export, Json, Purpose, Run, Sealing, To, account_named, at_desk
+from merchantscreen.cli.export.desk import Armoured, Export, Purpose, Run, Sealing, To, account_named, at_desk
 from merchantscreen.cli.export.telling import tell
+from merchantscreen.cli.terminal import Json
 from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder
 from merchantscreen.errors import UsageError
 from merchantscreen.outputs.graphs import GraphFormat, cases_of, graph_bytes, neighbourhood_graph

@@ -15,7 +15,6 @@ from merchantscreen.cli.export.desk import (
     Armoured,
     Desk,
     Export,
-    Json,
     Purpose,
     Run,
     Sealing,
@@ -24,7 +23,7 @@ from merchantscreen.cli.export.desk import (
     at_desk,
 )
 from merchantscreen.cli.export.telling import tell
-from merchantscreen.cli.terminal import output
+from merchantscreen.cli.terminal import Json, output
 from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder
 from merchantscreen.errors import UsageError
 from merchantscreen.outputs.listingdrafts import STATUS, ListingKind, listing_draft

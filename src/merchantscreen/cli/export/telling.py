@@ -8,8 +8,7 @@ from typing import Any
 
 from merchantscreen.bundle import Bundle
 from merchantscreen.cli.export.desk import Desk
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.terminal import output
+from merchantscreen.cli.terminal import output, show_json, show_lines
 from merchantscreen.outputs.policyview import banner
 from merchantscreen.outputs.text import counted
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 import typer
 
-from merchantscreen.bundle import read_bundle, verify_bundle, work_folder
-from merchantscreen.cli.export.desk import Armoured, Export, Json, Purpose, Sealing, To, at_desk
+from merchantscreen.bundle import read_bundle, read_rejects, verify_bundle, work_folder
+from merchantscreen.cli.export.desk import Armoured, Export, Purpose, Sealing, To, at_desk
 from merchantscreen.cli.export.telling import tell
-from merchantscreen.cli.rules.telling import show_lines
+from merchantscreen.cli.terminal import Json, show_lines
 from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder
 from merchantscreen.outputs.text import counted
 from merchantscreen.outputs.xlsx import workbook_of
-from merchantscreen.tables import Rejects, conform, schema_of
-
-_REJECTS = "rejects.csv"
 
 
 def xlsx(
@@ -43,7 +37,7 @@ def xlsx(
         bundle = read_bundle(run)
         seen = desk.seen(bundle)
         with work_folder(out.parent) as work:
-            made = workbook_of(seen.bundle, _rejects(run), work, seen.withheld)
+            made = workbook_of(seen.bundle, read_rejects(run), work, seen.withheld)
         export = Export("xlsx", bundle.manifest.run_id, bundle.ranking.height)
         digest = desk.deliver(export, out, made.data, Sealing(recipients, armoured))
     facts = {"rows": dict(made.rows), "cut": list(made.cuts), "sha256": digest}
@@ -51,11 +45,3 @@ def xlsx(
     tell(bundle, desk, out, said, facts, withheld=seen.withheld, recipients=recipients, as_json=as_json)
     if not as_json:
         show_lines(f"cut: {line}" for line in made.cuts)
-
-
-def _rejects(run: Path) -> pl.DataFrame:
-    """Read the rejects of a run; the file was checked with the bundle."""
-    schema = schema_of(Rejects)
-    lines = csv.DictReader(io.StringIO((run / _REJECTS).read_text(encoding="utf-8"), newline=""))
-    rows = [{name: line[name] or None for name in schema} for line in lines]
-    return conform(pl.DataFrame(rows, schema=dict.fromkeys(schema, pl.String)), Rejects)

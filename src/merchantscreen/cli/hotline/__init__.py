@@ -12,22 +12,21 @@ from typing import Final
 
 import typer
 
-from merchantscreen.cli.hotline.countersign import countersign
-from merchantscreen.cli.hotline.draft import draft
-from merchantscreen.cli.hotline.key import key
-from merchantscreen.cli.hotline.keygen import keygen
-from merchantscreen.cli.hotline.sign import sign
+from merchantscreen.cli.ondemand import verbs
+
+_VERBS: Final = {
+    "keygen": "merchantscreen.cli.hotline.keygen:keygen",
+    "key": "merchantscreen.cli.hotline.key:key",
+    "draft": "merchantscreen.cli.hotline.draft:draft",
+    "sign": "merchantscreen.cli.hotline.sign:sign",
+    "countersign": "merchantscreen.cli.hotline.countersign:countersign",
+}
 
 hotline_app: Final = typer.Typer(
     name="hotline",
+    cls=verbs(_VERBS),
     help="For hotlines: make a key, draft events, sign and countersign them. No workspace is needed.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
-
-hotline_app.command("keygen")(keygen)
-hotline_app.command("key")(key)
-hotline_app.command("draft")(draft)
-hotline_app.command("sign")(sign)
-hotline_app.command("countersign")(countersign)

@@ -20,8 +20,7 @@ import typer
 
 from merchantscreen.cli.hotline import problems
 from merchantscreen.cli.hotline.files import create, read_signing_key, read_small
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import Json
+from merchantscreen.cli.terminal import Json, show_json, show_lines
 from merchantscreen.errors import InputError, Problem, UsageError
 from merchantscreen.outputs.text import counted, defanged
 from merchantscreen.referrals import envelope

@@ -21,9 +21,7 @@ from rich.text import Text
 from merchantscreen.cli import options
 from merchantscreen.cli.hotline import problems
 from merchantscreen.cli.hotline.files import alone_in, create, read_events, read_small, replace
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import Json
+from merchantscreen.cli.terminal import Json, output, show_json, show_lines
 from merchantscreen.errors import InputError, Problem, UsageError
 from merchantscreen.intake.problems import PROBLEMS as INTAKE_PROBLEMS
 from merchantscreen.outputs.text import counted

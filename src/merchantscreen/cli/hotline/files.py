@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,29 +23,26 @@ from merchantscreen.outputs.files import replace_whole, sync_folder, write_new
 from merchantscreen.referrals.events import ReferralEvent
 from merchantscreen.referrals.keys import LARGEST_PEM, SigningKey
 from merchantscreen.referrals.reading import read_referrals
-from merchantscreen.workspace.files import open_regular
+from merchantscreen.workspace.files import read_content
 
 LARGEST_FILE: Final = 1024 * 1024
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 def read_small(path: Path, most: int = LARGEST_FILE, *, private: bool = False) -> bytes:
     """Read a file; InputError if it cannot be read, is larger than `most` bytes, or open to others though `private`."""
     try:
-        with os.fdopen(open_regular(path), "rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            content = file.read(most + 1)
+        content = read_content(path, most)
     except OSError as error:
         said = f"{problems.UNREADABLE.title} ({error.strerror})"
         raise InputError("Unreadable file.", (problems.UNREADABLE.at(path.name, found=said),)) from error
-    if private and mode & _OTHERS:
-        said = f"{problems.KEY_EXPOSED.title} (mode {mode:04o})"
+    if private and content.is_exposed:
+        said = f"{problems.KEY_EXPOSED.title} (mode {content.mode:04o})"
         raise InputError("Exposed key.", (problems.KEY_EXPOSED.at(path.name, found=said),))
-    if len(content) > most:
+    if len(content.data) > most:
         said = f"a file of more than {most:,} bytes"
         raise InputError("Large file.", (problems.UNREADABLE.at(path.name, found=said),))
-    return content
+    return content.data
 
 
 def read_signing_key(path: Path) -> SigningKey:
@@ -67,7 +63,7 @@ def read_events(path: Path, usual: Mapping[str, str] = _NOTHING) -> tuple[Referr
     intake = read_referrals([path], usual=usual)
     if intake.rejects.height:
         raise InputError("Refused events.", first_rejects(intake.rejects, intake.rejects.height))
-    return intake.events
+    return tuple(intake.events)
 
 
 def create(path: Path, pieces: Iterable[bytes]) -> None:

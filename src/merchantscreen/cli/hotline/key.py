@@ -9,8 +9,7 @@ import typer
 
 from merchantscreen.cli.hotline.files import read_signing_key
 from merchantscreen.cli.hotline.keygen import public_facts, public_lines
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import Json
+from merchantscreen.cli.terminal import Json, show_json, show_lines
 
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="Private key, as hotline keygen wrote it.")]
 

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from merchantscreen.cli.hotline.files import create
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import Json
+from merchantscreen.cli.terminal import Json, show_json, show_lines
 from merchantscreen.referrals.keys import SigningKey
 
 _Out = Annotated[

@@ -19,9 +19,7 @@ from merchantscreen.cli import options
 from merchantscreen.cli.hotline import problems
 from merchantscreen.cli.hotline.files import alone_in, create, read_events, read_signing_key, replace
 from merchantscreen.cli.hotline.stream import Continued, StreamState, continued, read_state
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import Json
+from merchantscreen.cli.terminal import Json, output, show_json, show_lines
 from merchantscreen.errors import FileAccessError, InputError
 from merchantscreen.outputs.text import counted, safe_text
 from merchantscreen.referrals import envelope

@@ -10,27 +10,24 @@ from typing import Final
 
 import typer
 
-from merchantscreen.cli.log.checkpoint import checkpoint
-from merchantscreen.cli.log.erase import erase
-from merchantscreen.cli.log.export import export
-from merchantscreen.cli.log.key import key
-from merchantscreen.cli.log.prove import prove, verify_proof
-from merchantscreen.cli.log.show import show
-from merchantscreen.cli.log.verify import verify_log
+from merchantscreen.cli.ondemand import verbs
+
+_VERBS: Final = {
+    "show": "merchantscreen.cli.log.show:show",
+    "verify": "merchantscreen.cli.log.verify:verify_log",
+    "checkpoint": "merchantscreen.cli.log.checkpoint:checkpoint",
+    "export": "merchantscreen.cli.log.export:export",
+    "prove": "merchantscreen.cli.log.prove:prove",
+    "verify-proof": "merchantscreen.cli.log.prove:verify_proof",
+    "key": "merchantscreen.cli.log.key:key",
+    "erase": "merchantscreen.cli.log.erase:erase",
+}
 
 log_app: Final = typer.Typer(
     name="log",
+    cls=verbs(_VERBS),
     help="Show, verify, sign and prove what was recorded in a workspace.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
-
-log_app.command("show")(show)
-log_app.command("verify")(verify_log)
-log_app.command("checkpoint")(checkpoint)
-log_app.command("export")(export)
-log_app.command("prove")(prove)
-log_app.command("verify-proof")(verify_proof)
-log_app.command("key")(key)
-log_app.command("erase")(erase)

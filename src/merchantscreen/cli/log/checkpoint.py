@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from merchantscreen.cli.log.keys import head_facts
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, output, show_json
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.eventlog.notes import Checkpoint, parse_note
 from merchantscreen.outputs.text import safe_text
 

@@ -17,8 +17,8 @@ from merchantscreen.cli.log.keys import head_facts, head_line
 from merchantscreen.cli.progress import shown_progress
 from merchantscreen.cli.referrals.common import require_new, write_output
 from merchantscreen.cli.referrals.export import MADE
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, show_json, show_lines
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.eventlog.exported import written_log
 from merchantscreen.eventlog.notes import Checkpoint, parse_note
 from merchantscreen.outputs.text import counted, visible

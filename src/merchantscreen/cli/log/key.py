@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, show_json, show_lines
+from merchantscreen.cli.workspaces import WorkspaceFolder, opened
 
 
 def key(*, workspace: WorkspaceFolder = None, as_json: Json = False) -> None:

@@ -10,9 +10,8 @@ import typer
 
 from merchantscreen.cli.log.keys import Keys, head_facts, head_line
 from merchantscreen.cli.log.show import event_facts, event_line
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, output, show_json, show_lines
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import BusyError, CannotCreateError, UsageError
 from merchantscreen.eventlog import problems as log_problems
 from merchantscreen.eventlog.notes import Checkpoint, Verifier, parse_note

@@ -13,9 +13,8 @@ from typing import Annotated, Any, Final
 import typer
 from rich.text import Text
 
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, output, show_json
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.eventlog.records import Event
 from merchantscreen.outputs.text import counted, defanged, visible
 

@@ -19,8 +19,8 @@ import typer
 from merchantscreen.cli.log.keys import Keys, head_facts, head_line, known_keys
 from merchantscreen.cli.progress import shown_progress
 from merchantscreen.cli.referrals.common import unreadable
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, show_json, show_lines
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import IntegrityError, Problem, UsageError
 from merchantscreen.eventlog.exported import verify_export
 from merchantscreen.eventlog.notes import Checkpoint, Verifier, open_checkpoint

@@ -29,7 +29,7 @@ from merchantscreen.referrals.exchange_problems import PROBLEMS, TrustError
 from merchantscreen.referrals.history import Folding, History, Key, Run, runs_touched
 from merchantscreen.referrals.history import folded as folded_log
 from merchantscreen.referrals.trust import Trust
-from merchantscreen.workspace.files import open_regular
+from merchantscreen.workspace.files import read_content
 from merchantscreen.workspace.session import Workspace
 
 T = TypeVar("T")
@@ -50,8 +50,7 @@ def wants_json_errors(context: typer.Context) -> bool:
 def read_file(path: Path, most: int, too_large: ProblemKind) -> bytes:
     """Read a regular file; InputError if it cannot be read or is larger."""
     try:
-        with os.fdopen(open_regular(path), "rb") as file:
-            content = file.read(most + 1)
+        content = read_content(path, most).data
     except OSError as error:
         raise unreadable(path, error) from error
     if len(content) > most:

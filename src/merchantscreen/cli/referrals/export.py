@@ -15,8 +15,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from merchantscreen.cli.referrals.common import require_new, write_output
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, show_json, show_lines
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.outputs import stix
 from merchantscreen.outputs.sealing import seal
 from merchantscreen.outputs.stix import EXPLANATIONS, Sender, StixExport, export_stix

@@ -19,8 +19,8 @@ import typer
 from merchantscreen.cli.failures import report
 from merchantscreen.cli.referrals import problems, signed, unsigned
 from merchantscreen.cli.referrals.common import EXIT_REFUSED, Revisit, to_revisit, wants_json_errors
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, show_json, show_lines
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import Problem, UsageError
 from merchantscreen.outputs.text import counted
 from merchantscreen.referrals.admission import Silent

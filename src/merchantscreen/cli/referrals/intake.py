@@ -27,8 +27,8 @@ from merchantscreen.cli.referrals.officers import (
     record_list,
 )
 from merchantscreen.cli.rejects import first_rejects
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, show_json, show_lines
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import InputError, UsageError
 from merchantscreen.outputs.text import counted
 from merchantscreen.referrals.reading import read_referrals
@@ -106,7 +106,7 @@ def _listed(file: Path, announced: str | None) -> Listed:
         raise InputError("Another list.", (problems.LIST_DIFFERS.at(file.name, found=_differs(source.sha256)),))
     if not read.events:
         raise UsageError("An empty list.", (problems.NOTHING_TO_LIST.at(file.name),))
-    return Listed(source.sha256, read.events)
+    return Listed(source.sha256, tuple(read.events))
 
 
 def _differs(sha256: str) -> str:

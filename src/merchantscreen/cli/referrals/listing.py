@@ -23,8 +23,8 @@ from merchantscreen.cli.referrals.views import (
     look_up,
     moment_text,
 )
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, show_json, show_lines
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import UsageError
 from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.outputs.text import counted

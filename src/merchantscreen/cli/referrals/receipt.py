@@ -23,8 +23,8 @@ from pydantic import ValidationError
 from merchantscreen.cases.receipts import actions, reviewed
 from merchantscreen.cli.referrals import problems
 from merchantscreen.cli.referrals.common import read_file, require_new, write_output
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, show_json, show_lines
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import InputError, UsageError
 from merchantscreen.outputs import receipts
 from merchantscreen.outputs.files import write_new

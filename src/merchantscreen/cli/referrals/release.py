@@ -15,8 +15,8 @@ import typer
 
 from merchantscreen.cli.referrals import problems
 from merchantscreen.cli.referrals.common import ahead, decided, referral_of
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, show_json, show_lines
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import UsageError
 from merchantscreen.eventlog.records import Draft
 from merchantscreen.outputs.text import counted

@@ -26,8 +26,8 @@ from merchantscreen.cli.referrals.common import (
 )
 from merchantscreen.cli.referrals.intake import recorded_facts, recorded_lines
 from merchantscreen.cli.referrals.officers import Listed, OfficerKeys, OfficerNames, Signers, record_list
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, show_json, show_lines
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import UsageError
 from merchantscreen.eventlog.records import Draft
 from merchantscreen.referrals.events import ReferralEvent, read_event

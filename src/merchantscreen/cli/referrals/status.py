@@ -24,8 +24,8 @@ from merchantscreen.cli.referrals.views import (
     moment_text,
     plain_facts,
 )
-from merchantscreen.cli.rules.telling import show_json, show_lines
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.terminal import Json, show_json, show_lines
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.referrals.history import Key, Lost, Received, Run, runs_touched
 
 _Number = Annotated[str, typer.Argument(help="A number of `referrals list`.", metavar="R-...")]

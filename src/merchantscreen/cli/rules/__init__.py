@@ -11,32 +11,26 @@ from typing import Final
 
 import typer
 
-from merchantscreen.cli.rules.approve import approve
-from merchantscreen.cli.rules.backtest import backtest
-from merchantscreen.cli.rules.coverage import coverage
-from merchantscreen.cli.rules.diff import diff
-from merchantscreen.cli.rules.doc import doc
-from merchantscreen.cli.rules.explain import explain
-from merchantscreen.cli.rules.lint import lint
-from merchantscreen.cli.rules.lock import lock
-from merchantscreen.cli.rules.schema import schema
-from merchantscreen.cli.rules.test import run_tests
+from merchantscreen.cli.ondemand import verbs
+
+_VERBS: Final = {
+    "diff": "merchantscreen.cli.rules.diff:diff",
+    "backtest": "merchantscreen.cli.rules.backtest:backtest",
+    "explain": "merchantscreen.cli.rules.explain:explain",
+    "coverage": "merchantscreen.cli.rules.coverage:coverage",
+    "doc": "merchantscreen.cli.rules.doc:doc",
+    "schema": "merchantscreen.cli.rules.schema:schema",
+    "approve": "merchantscreen.cli.rules.approve:approve",
+    "lint": "merchantscreen.cli.rules.lint:lint",
+    "lock": "merchantscreen.cli.rules.lock:lock",
+    "test": "merchantscreen.cli.rules.test:run_tests",
+}
 
 rules_app: Final = typer.Typer(
     name="rules",
+    cls=verbs(_VERBS),
     help="Check, test, explain, compare, lock and approve the rules a screening works with.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
-
-rules_app.command("diff")(diff)
-rules_app.command("backtest")(backtest)
-rules_app.command("explain")(explain)
-rules_app.command("coverage")(coverage)
-rules_app.command("doc")(doc)
-rules_app.command("schema")(schema)
-rules_app.command("approve")(approve)
-rules_app.command("lint")(lint)
-rules_app.command("lock")(lock)
-rules_app.command("test")(run_tests)

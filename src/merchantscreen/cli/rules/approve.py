@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from merchantscreen.cli import options
-from merchantscreen.cli.rules.telling import show_json, show_lines
 from merchantscreen.cli.rules.writing import only_writer, write_record
+from merchantscreen.cli.terminal import Json, show_json, show_lines
 from merchantscreen.errors import PolicyError, UsageError
 from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.outputs.text import counted
@@ -31,10 +31,9 @@ from merchantscreen.policy.model import Policy
 _Folder = Annotated[Path, typer.Argument(help="Rule folder.", metavar="DIR")]
 _Approver = Annotated[str, typer.Option(help="Who approves; nobody who owns a file of the folder.", metavar="NAME")]
 _Statement = Annotated[str, typer.Option(help="What was reviewed and why it may be used.", metavar="TEXT")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def approve(folder: _Folder, *, approver: _Approver, statement: _Statement, as_json: _Json = False) -> None:
+def approve(folder: _Folder, *, approver: _Approver, statement: _Statement, as_json: Json = False) -> None:
     """Append an approval of the locked policy to approvals.jsonl.
 
     The lock has to be current, the rules' own tests have to pass, and the approver owns no file.

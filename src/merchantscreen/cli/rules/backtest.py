@@ -32,9 +32,8 @@ from merchantscreen.cli.inputs import (
 from merchantscreen.cli.progress import shown_progress
 from merchantscreen.cli.rules.diff import PLACES, summary, told
 from merchantscreen.cli.rules.revisions import BUILT_IN, Side, read_policy, read_sides
-from merchantscreen.cli.rules.telling import show_json, show_lines
 from merchantscreen.cli.rules.writing import replace_file
-from merchantscreen.cli.terminal import output
+from merchantscreen.cli.terminal import output, show_json, show_lines
 from merchantscreen.engines.polars import PolarsEngine
 from merchantscreen.errors import EXIT_FAIL_ON, UsageError
 from merchantscreen.intake import files

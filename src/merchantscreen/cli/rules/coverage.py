@@ -12,8 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from merchantscreen.bundle import read_bundle
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
+from merchantscreen.cli.terminal import Json, output, show_json
 from merchantscreen.errors import EXIT_FAIL_ON, UsageError
 from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.outputs.runpolicy import policy_of_run
@@ -41,7 +40,6 @@ _Run = Annotated[
 _FailOnGap = Annotated[
     bool, typer.Option("--fail-on-gap", help="End with exit code 1 if an indicator that could be seen has no rule.")
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +63,7 @@ class _Coverage:
         return [entry for entry in self.indicators if entry.state not in closed]
 
 
-def coverage(
-    *, rules: _Rules = None, run: _Run = None, fail_on_gap: _FailOnGap = False, as_json: _Json = False
-) -> None:
+def coverage(*, rules: _Rules = None, run: _Run = None, fail_on_gap: _FailOnGap = False, as_json: Json = False) -> None:
     """Show which indicators have a rule, and which rules could be asked.
 
     Per catalogued indicator: the active rules and drafts that name it, or the reason why none may. With --run,

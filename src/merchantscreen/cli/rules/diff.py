@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from merchantscreen.cli.rules.revisions import Side, read_sides
-from merchantscreen.cli.rules.telling import show_json, show_lines
+from merchantscreen.cli.terminal import show_json, show_lines
 from merchantscreen.errors import EXIT_FAIL_ON
 from merchantscreen.outputs.text import counted
 from merchantscreen.policy.differences import Difference, DifferenceKind, differences

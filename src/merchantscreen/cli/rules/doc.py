@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
+from merchantscreen.cli.terminal import Json, output, show_json
 from merchantscreen.errors import EXIT_FAIL_ON
 from merchantscreen.outputs import rulepages
 from merchantscreen.outputs.pagefiles import stale_pages, write_pages
@@ -22,11 +21,10 @@ _Out = Annotated[Path, typer.Option("--out", help="Folder of the pages.", metava
 _Check = Annotated[
     bool, typer.Option("--check", help="Write nothing; end with exit code 1 and name the pages that are stale.")
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def doc(
-    folder: _Folder = None, *, out: _Out = Path("docs/rules"), check: _Check = False, as_json: _Json = False
+    folder: _Folder = None, *, out: _Out = Path("docs/rules"), check: _Check = False, as_json: Json = False
 ) -> None:
     """Write the pages of a rule folder, or check that they are up to date.
 

@@ -10,8 +10,7 @@ import typer
 
 from merchantscreen.bundle import Bundle, read_bundle
 from merchantscreen.cli.ranked import no_such_name, ranked_account
-from merchantscreen.cli.rules.telling import show_json
-from merchantscreen.cli.terminal import output
+from merchantscreen.cli.terminal import Json, output, show_json
 from merchantscreen.errors import IntegrityError, UsageError
 from merchantscreen.outputs import decisions
 from merchantscreen.outputs.problems import PROBLEMS
@@ -25,10 +24,9 @@ TIERS: Final = "tier"
 _RuleId = Annotated[str, typer.Argument(help="Id of a rule or of a condition of tiers.yml, or the word tier.")]
 _Account = Annotated[str, typer.Option("--account", help="account_id, as in ranking.csv.", metavar="ACCOUNT")]
 _Run = Annotated[Path, typer.Option("--run", help="Folder of a run, such as runs/20261101T000000Z.", metavar="DIR")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def explain(rule: _RuleId, *, account: _Account, run: _Run, as_json: _Json = False) -> None:
+def explain(rule: _RuleId, *, account: _Account, run: _Run, as_json: Json = False) -> None:
     """Explain why a rule or a tier came out as it did for one account.
 
     Shows the condition as a tree: which parts hold, with the values the run stored, their units, and how far

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from merchantscreen.cli import options
-from merchantscreen.cli.rules.telling import approval_facts, approval_line, lock_state, show_json, show_lines
+from merchantscreen.cli.rules.telling import approval_facts, approval_line, lock_state
+from merchantscreen.cli.terminal import Json, show_json, show_lines
 from merchantscreen.outputs.text import counted
 from merchantscreen.policy.lints import LINTS
 from merchantscreen.policy.loading import load_policy
@@ -25,10 +26,9 @@ _AsOf = Annotated[
     str | None, typer.Option(help="Day for review dates and suppressions; today without it.", metavar="DATE")
 ]
 _List = Annotated[bool, typer.Option("--list", help="List every lint with its reason, and check nothing.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def lint(folder: _Folder = None, *, as_of: _AsOf = None, list_lints: _List = False, as_json: _Json = False) -> None:
+def lint(folder: _Folder = None, *, as_of: _AsOf = None, list_lints: _List = False, as_json: Json = False) -> None:
     """Check a rule folder: form, conditions, sources, tests, dates, exceptions and suppressions.
 
     All problems of all files come at once, with exit code 65. What is not understood is never skipped.

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from merchantscreen.cli.rules.telling import change_lines, show_json, show_lines
+from merchantscreen.cli.rules.telling import change_lines
 from merchantscreen.cli.rules.writing import only_writer, write_record
+from merchantscreen.cli.terminal import Json, show_json, show_lines
 from merchantscreen.errors import EXIT_FAIL_ON, PolicyError
 from merchantscreen.outputs.text import counted
 from merchantscreen.policy.folder import LOCK
@@ -22,10 +23,9 @@ _Folder = Annotated[Path, typer.Argument(help="Rule folder.", metavar="DIR")]
 _Check = Annotated[
     bool, typer.Option("--check", help="Write nothing; end with exit code 1 if the lock is missing or stale.")
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def lock(folder: _Folder, *, check: _Check = False, as_json: _Json = False) -> None:
+def lock(folder: _Folder, *, check: _Check = False, as_json: Json = False) -> None:
     """Write rules.lock: the version and the digests of every file of a rule folder.
 
     A file whose meaning changed since the last lock needs a higher version; until it has one,

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from itertools import islice
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any
 
-from rich.text import Text
-
-from merchantscreen.cli.terminal import output
-from merchantscreen.outputs.text import visible
 from merchantscreen.policy.folder import LOCK
 from merchantscreen.policy.locking import ApprovalStatus, Changes, stale_files
 from merchantscreen.policy.model import Policy
 from merchantscreen.vocabulary import ApprovalState
-
-_LONGEST: Final = 4096
-_AT_ONCE: Final = 500
-"""Lines given to the console together: one by one takes six times as long."""
-
-
-def show_json(stated: Mapping[str, Any]) -> None:
-    """Print one JSON object."""
-    output().print(json.dumps(stated, ensure_ascii=True, indent=2, sort_keys=True), soft_wrap=True)
-
-
-def show_lines(lines: Iterable[str]) -> None:
-    """Print lines whose words may come from files."""
-    console, shown = output(), (visible(line, _LONGEST) for line in lines)
-    while together := list(islice(shown, _AT_ONCE)):
-        console.print(Text("\n".join(together)), soft_wrap=True)
 
 
 def lock_state(policy: Policy) -> str:

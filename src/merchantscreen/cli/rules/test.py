@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from merchantscreen.cli.rules.telling import show_json, show_lines
 from merchantscreen.cli.rules.writing import replace_file
+from merchantscreen.cli.terminal import Json, show_json, show_lines
 from merchantscreen.errors import EXIT_FAIL_ON, UsageError
 from merchantscreen.outputs.junit import JUnitCase, junit_xml
 from merchantscreen.outputs.problems import PROBLEMS
@@ -23,10 +23,9 @@ _Folder = Annotated[
 ]
 _RuleId = Annotated[str | None, typer.Option("--rule", help="Run the tests of this rule only.", metavar="ID")]
 _Junit = Annotated[Path | None, typer.Option(help="Also write the results as JUnit XML.", metavar="FILE")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def run_tests(folder: _Folder = None, *, rule: _RuleId = None, junit: _Junit = None, as_json: _Json = False) -> None:
+def run_tests(folder: _Folder = None, *, rule: _RuleId = None, junit: _Junit = None, as_json: Json = False) -> None:
     """Run the tests that every rule file carries.
 
     Ends with exit code 1 if a test fails. A rule without tests for all three outcomes is refused

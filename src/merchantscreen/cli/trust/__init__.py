@@ -14,26 +14,23 @@ from typing import Final
 
 import typer
 
-from merchantscreen.cli.trust.accept import accept
-from merchantscreen.cli.trust.add import add
-from merchantscreen.cli.trust.remove import remove
-from merchantscreen.cli.trust.revoke import revoke
-from merchantscreen.cli.trust.rotate import rotate
-from merchantscreen.cli.trust.show import show
-from merchantscreen.cli.trust.sign import sign
+from merchantscreen.cli.ondemand import verbs
+
+_VERBS: Final = {
+    "show": "merchantscreen.cli.trust.show:show",
+    "add": "merchantscreen.cli.trust.add:add",
+    "remove": "merchantscreen.cli.trust.remove:remove",
+    "rotate": "merchantscreen.cli.trust.rotate:rotate",
+    "revoke": "merchantscreen.cli.trust.revoke:revoke",
+    "sign": "merchantscreen.cli.trust.sign:sign",
+    "accept": "merchantscreen.cli.trust.accept:accept",
+}
 
 trust_app: Final = typer.Typer(
     name="trust",
+    cls=verbs(_VERBS),
     help="Show and change who may state what: propose, sign, accept.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
-
-trust_app.command("show")(show)
-trust_app.command("add")(add)
-trust_app.command("remove")(remove)
-trust_app.command("rotate")(rotate)
-trust_app.command("revoke")(revoke)
-trust_app.command("sign")(sign)
-trust_app.command("accept")(accept)

@@ -17,10 +17,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from merchantscreen.cli.referrals.common import Revisit, to_revisit
-from merchantscreen.cli.rules.telling import show_json
+from merchantscreen.cli.terminal import Json, show_json
 from merchantscreen.cli.trust.proposals import CHANGE, Proposal, ground_of, read_proposal, refused, sound_history
 from merchantscreen.cli.trust.telling import SHORT, differences, show_safely, signing_words
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import InputError
 from merchantscreen.eventlog.records import Draft
 from merchantscreen.outputs.text import counted

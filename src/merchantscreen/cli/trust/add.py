@@ -15,9 +15,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from merchantscreen.cli.hotline.files import read_small
+from merchantscreen.cli.terminal import Json
 from merchantscreen.cli.trust import problems
 from merchantscreen.cli.trust.proposals import CHANGE, Expires, Out, moment, publish, sound_history, times
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import InputError, Problem, UsageError
 from merchantscreen.referrals import trustchain
 from merchantscreen.referrals.trust import (

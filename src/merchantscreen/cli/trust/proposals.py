@@ -20,7 +20,7 @@ import typer
 
 from merchantscreen.cli import options
 from merchantscreen.cli.hotline.files import create, read_small
-from merchantscreen.cli.rules.telling import show_json, show_lines
+from merchantscreen.cli.terminal import show_json, show_lines
 from merchantscreen.cli.trust import problems
 from merchantscreen.cli.trust.telling import differences, progress_facts, progress_line, show_safely
 from merchantscreen.errors import IntegrityError, UsageError

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from merchantscreen.cli.rules.telling import show_lines
+from merchantscreen.cli.terminal import Json, show_lines
 from merchantscreen.cli.trust import problems
 from merchantscreen.cli.trust.proposals import (
     CHANGE,
@@ -29,7 +29,7 @@ from merchantscreen.cli.trust.proposals import (
     sound_history,
     times,
 )
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import Problem, UsageError
 from merchantscreen.outputs.text import counted
 from merchantscreen.referrals import trustchain

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from merchantscreen.cli.terminal import Json
 from merchantscreen.cli.trust import problems
 from merchantscreen.cli.trust.proposals import (
     CHANGE,
@@ -20,7 +21,7 @@ from merchantscreen.cli.trust.proposals import (
     times,
 )
 from merchantscreen.cli.trust.telling import show_safely
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.errors import UsageError
 from merchantscreen.outputs.text import counted
 from merchantscreen.referrals import trustchain

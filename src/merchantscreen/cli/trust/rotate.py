@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from merchantscreen.cli.terminal import Json
 from merchantscreen.cli.trust.proposals import (
     CHANGE,
     Expires,
@@ -18,7 +19,7 @@ from merchantscreen.cli.trust.proposals import (
     sound_history,
     times,
 )
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.referrals import trustchain
 from merchantscreen.referrals.keys import VerifyKey
 from merchantscreen.referrals.trust import Trust

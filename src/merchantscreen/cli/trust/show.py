@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from merchantscreen.cli.rules.telling import show_json
+from merchantscreen.cli.terminal import Json, show_json
 from merchantscreen.cli.trust.proposals import (
     Current,
     FirstOf,
@@ -25,7 +25,7 @@ from merchantscreen.cli.trust.telling import (
     trust_facts,
     trust_lines,
 )
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.referrals import trustchain
 from merchantscreen.referrals.trustchain import TrustState
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from merchantscreen.cli.hotline.files import alone_in, create, read_signing_key, replace
-from merchantscreen.cli.rules.telling import show_json, show_lines
+from merchantscreen.cli.terminal import Json, show_json, show_lines
 from merchantscreen.cli.trust.proposals import (
     CHANGE,
     Current,
@@ -26,7 +26,7 @@ from merchantscreen.cli.trust.proposals import (
     told_ground,
 )
 from merchantscreen.cli.trust.telling import differences, progress_facts, progress_line, show_safely
-from merchantscreen.cli.workspaces import ActingAs, Json, WorkspaceFolder, opened
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
 from merchantscreen.referrals import trustchain
 from merchantscreen.referrals.keys import SigningKey
 from merchantscreen.referrals.trustchain import Gathered, TrustState

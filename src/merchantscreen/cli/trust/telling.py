@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from merchantscreen.cli.rules.telling import show_lines
+from merchantscreen.cli.terminal import show_lines
 from merchantscreen.outputs.text import defanged
 from merchantscreen.referrals.trust import KeyGrant, Organisation, Trust
 from merchantscreen.referrals.trustchain import Gathered, Signing, TrustState

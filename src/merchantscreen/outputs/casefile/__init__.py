@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
 from typing import Any, Final
 
 import polars as pl
@@ -28,7 +27,7 @@ from merchantscreen.outputs.casefile.page import page_of
 from merchantscreen.outputs.console import DISCLAIMER
 from merchantscreen.outputs.csvfile import csv_lines
 from merchantscreen.outputs.explanation import Case, CaseFrames, case_of, explain
-from merchantscreen.outputs.manifest import written_moment
+from merchantscreen.outputs.manifest import written_row, written_value
 from merchantscreen.outputs.parts import Bundle
 from merchantscreen.outputs.policyview import banner
 from merchantscreen.outputs.redaction import acquirer_of
@@ -107,7 +106,7 @@ def _head(
             "referral_ids": case.account["referral_ids"],
             "hotlines": case.account["hotlines"],
             "assurance": case.account["assurance"],
-            "first_confirmed_at": _plain(confirmed.min()),
+            "first_confirmed_at": written_value(confirmed.min()),
         },
         "domains": "defanged: [.] stands for a dot",
         "other_accounts": _others(case, contents),
@@ -157,7 +156,7 @@ def _case_json(case: Case, contents: Contents, head: Mapping[str, Any]) -> bytes
     stated = {
         **head,
         "schema": SCHEMA,
-        "account": _values(account),
+        "account": written_row(account),
         "record": dict(contents.record),
         **rows,
         "domains": head["domains"],
@@ -181,18 +180,4 @@ def _path(path: EvidencePath) -> dict[str, Any]:
 
 
 def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    return [_values(row) for row in frame.iter_rows(named=True)]
-
-
-def _values(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in row.items()}
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case datetime():
-            return written_moment(value)
-        case date():
-            return value.isoformat()
-        case _:
-            return value
+    return [written_row(row) for row in frame.iter_rows(named=True)]

@@ -10,16 +10,13 @@ Source: rows 8, 9 and 17 of the threat model; DESIGN 6.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from importlib import resources
 from typing import Any, Final
 
 import polars as pl
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from merchantscreen.identifiers import KINDS
@@ -31,14 +28,14 @@ from merchantscreen.outputs.report.figures import UNKNOWN, Row, Table, day, kind
 from merchantscreen.outputs.report.glossary import Glossary, glossary_of
 from merchantscreen.outputs.report.index import index_of
 from merchantscreen.outputs.report.summary import moment_of
-from merchantscreen.outputs.text import counted, visible
+from merchantscreen.outputs.templates import admitted, asset, engine
+from merchantscreen.outputs.text import counted
 from merchantscreen.vocabulary import EvidenceFamily, RuleOutcome, RuleStatus
 
 _OURS: Final = "merchantscreen.outputs.casefile.assets"
 _REPORTS: Final = "merchantscreen.outputs.report.assets"
 _TEMPLATES: Final = {"casefile.html.j2": _OURS, "drawings.html.j2": _REPORTS}
 _STYLES: Final = ((_REPORTS, "style.css"), (_OURS, "casefile.css"))
-_LONGEST: Final = 4_000
 _SECTION: Final = 1
 """The page has one case, so its parts carry this number."""
 
@@ -73,7 +70,7 @@ def page_of(bundle: Bundle, account: Row, contents: Contents, head: Mapping[str,
         "other_rules": tuple(_other_rules(contents.rules)),
         "decisions": _decisions(contents.decisions),
     }
-    return _environment().get_template("casefile.html.j2").render(values | dict(_assets()))
+    return _engine().get_template("casefile.html.j2").render(values | dict(_admitted()))
 
 
 def _drawn(bundle: Bundle, account: Row, glossary: Glossary) -> Case:
@@ -233,33 +230,10 @@ def _decisions(decisions: pl.DataFrame) -> Table:
 
 
 @cache
-def _environment() -> Environment:
-    """Make the template engine: escaping everywhere, strict names, every text made visible."""
-    return Environment(
-        loader=DictLoader({name: _asset(package, name) for name, package in _TEMPLATES.items()}),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_made_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-def _made_visible(value: Any) -> Any:
-    """Show characters that act instead of sending them; our own markup and figures pass."""
-    return visible(value, _LONGEST) if isinstance(value, str) and not isinstance(value, Markup) else value
+def _engine() -> Environment:
+    return engine(_TEMPLATES)
 
 
 @cache
-def _assets() -> Mapping[str, Any]:
-    """Give the style, which is ours, and the policy that admits it and nothing else."""
-    style = "".join(_asset(package, name) for package, name in _STYLES)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    ours = {"style": style, "content_policy": policy}
-    return {name: Markup(text) for name, text in ours.items()}  # noqa: S704 - package data, nothing foreign
-
-
-def _asset(package: str, name: str) -> str:
-    return resources.files(package).joinpath(name).read_text(encoding="utf-8")
+def _admitted() -> Mapping[str, Markup]:
+    return admitted("".join(asset(package, name) for package, name in _STYLES))

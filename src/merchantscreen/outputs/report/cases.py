@@ -132,11 +132,11 @@ def case_of(number: int, account: Row, around: Surroundings) -> Case:
     """
     name, index = account["account_id"], around.index
     items, links = index.items.get(name, ()), index.links.get(name, ())
-    rules, drafts = index.rules.get(name, ()), index.drafts.get(name, ())
+    rules = index.rules.get(name, ())
     condition, _, reason = account["tier_reason"].partition(":")
     history, changed = index.history.get(name, ()), index.changes.get(name, ())
     new = frozenset(history[-1]["new_items"]) if history else frozenset()
-    observed = vector.observed(rules)
+    observed = vector.merged(index.observed.get(name, ()))
     keys = around.glossary.rules
     known = evidence.Known(index.direct, {row["rule_id"]: row for row in rules}, keys, new)
     weighed = {item["counterpart"] for item in items[: evidence.MOST] if item["family"] == EvidenceFamily.TYPOLOGY}
@@ -159,7 +159,7 @@ def case_of(number: int, account: Row, around: Surroundings) -> Case:
         graph=graph.draw(account, items, links, index),
         timeline=timeline.build(links, observed, index.domains, around.as_of),
         vector=vector.lines_of(vector.match_vector(items, links, observed, around.absent)),
-        rules=_rules((rules, drafts), keys, weighed, observed),
+        rules=_rules(name, around, weighed, observed),
     )
 
 
@@ -196,23 +196,22 @@ def _facts(facts: Row | None, condition: TierCondition | None) -> Iterator[str]:
 # --------------------------------------------------------------------------- rules
 
 
-def _rules(
-    results: tuple[Sequence[Row], Sequence[Row]],
-    keys: Mapping[str, str],
-    weighed: Collection[str],
-    seen: Mapping[str, Any],
-) -> Rules:
-    rules, drafts = results
+def _rules(name: str, around: Surroundings, weighed: Collection[str], seen: Mapping[str, Any]) -> Rules:
+    index, keys = around.index, around.glossary.rules
+    rules, trial_hits = index.rules.get(name, ()), index.drafts.get(name, ())
     counting = [row for row in rules if row["exception_id"] is None]
-    by_outcome = {outcome: [row for row in counting if row["outcome"] == outcome] for outcome in RuleOutcome}
+    hits, unknown = (
+        [row for row in counting if row["outcome"] == outcome]
+        for outcome in (RuleOutcome.HIT, RuleOutcome.NOT_EVALUATED)
+    )
     return Rules(
-        hit_count=len(by_outcome[RuleOutcome.HIT]),
-        hits=tuple(_rule(row, keys) for row in by_outcome[RuleOutcome.HIT] if row["rule_id"] not in weighed),
+        hit_count=len(hits),
+        hits=tuple(_rule(row, keys) for row in hits if row["rule_id"] not in weighed),
         aside=tuple(_rule(row, keys) for row in rules if row["exception_id"] is not None),
-        unknown=tuple(shown(row["rule_id"]) for row in by_outcome[RuleOutcome.NOT_EVALUATED]),
-        clean_count=len(by_outcome[RuleOutcome.NO_HIT]),
-        trial_hits=tuple(_rule(row, keys) for row in drafts if row["outcome"] == RuleOutcome.HIT),
-        trial_count=len(drafts),
+        unknown=tuple(shown(row["rule_id"]) for row in unknown),
+        clean_count=index.clean_counts.get(name, 0),
+        trial_hits=tuple(_rule(row, keys) for row in trial_hits),
+        trial_count=index.draft_counts.get(name, 0),
         observed=tuple(f"{shown(name)} {measured(seen[name])}" for name in sorted(seen) if seen[name]),
         zero_count=sum(value is not None and not value for value in seen.values()),
     )

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from merchantscreen.identifiers import BY_NAME
@@ -34,7 +35,13 @@ class Table:
 
 def shown(value: object) -> str:
     """Write a foreign value: escaped, cut, defanged; null is not known."""
-    return UNKNOWN if value is None else defanged(visible(str(value)))
+    return UNKNOWN if value is None else _shown(str(value))
+
+
+@lru_cache(maxsize=1 << 16)
+def _shown(text: str) -> str:
+    """Remember what was written: a page names the same domains, accounts and rules over and over."""
+    return defanged(visible(text))
 
 
 def listed(values: Sequence[str]) -> str:
@@ -71,6 +78,8 @@ def kind_title(kind: str) -> str:
 
 def fitting(text: str, places: int) -> str:
     """Cut text to a width in places, where wide letters take two."""
+    if text.isascii():
+        return text if len(text) <= places else text[: max(0, places - 1)] + "…"
     taken = 0
     for place, sign in enumerate(text):
         taken += 2 if unicodedata.east_asian_width(sign) in "WF" else 1

@@ -14,16 +14,13 @@ Source: rows 8, 9 and 17 of the threat model; DESIGN 6.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from typing import Any, Final
 
 import polars as pl
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from merchantscreen.outputs.console import COUNTER_EVIDENCE, DISCLAIMER
@@ -34,7 +31,7 @@ from merchantscreen.outputs.report.figures import Row, nano, shown
 from merchantscreen.outputs.report.glossary import glossary_of
 from merchantscreen.outputs.report.index import Index, index_of
 from merchantscreen.outputs.report.summary import moment_of, summary_of
-from merchantscreen.outputs.text import visible
+from merchantscreen.outputs.templates import admitted, asset, engine
 from merchantscreen.vocabulary import BlindSpot, Tier
 
 MOST_CASES: Final = 2_000
@@ -43,8 +40,8 @@ MOST_WATCHED: Final = 500
 """Accounts on watch that the page lists."""
 WATCH_CASES: Final = 10
 """Accounts on watch that get a section too."""
+_ASSETS: Final = "merchantscreen.outputs.report.assets"
 _TEMPLATES: Final = ("report.html.j2", "summary.html.j2", "case.html.j2", "drawings.html.j2", "method.html.j2")
-_LONGEST: Final = 4_000
 _PIECE: Final = 1 << 16
 """Characters that are gathered before they are written."""
 
@@ -112,7 +109,7 @@ def pieces(bundle: Bundle, extent: Extent | None = None) -> Iterator[bytes]:
     """
     gathered: list[str] = []
     size = 0
-    for text in _environment().get_template("report.html.j2").generate(_values(bundle, extent or Extent())):
+    for text in _engine().get_template("report.html.j2").generate(_values(bundle, extent or Extent())):
         gathered.append(text)
         size += len(text)
         if size >= _PIECE:
@@ -148,7 +145,7 @@ def _values(bundle: Bundle, extent: Extent) -> dict[str, Any]:
         "digests": sorted((name, file.sha256) for name, file in bundle.manifest.outputs.items() if name != PAGE),
         "with_history": bool(index.history),
         "known_at": extent.known_at,
-    } | dict(_assets())  # fmt: skip
+    } | dict(_admitted())  # fmt: skip
 
 
 def _numbered(ranking: pl.DataFrame, chosen: pl.Series, most: int) -> list[tuple[int, Row]]:
@@ -180,39 +177,10 @@ def _listed(number: int, row: Row, sections: Container[int], index: Index) -> Li
 
 
 @cache
-def _environment() -> Environment:
-    """Make the template engine: escaping everywhere, strict names, every text made visible."""
-    return Environment(
-        loader=DictLoader({name: _asset(name) for name in _TEMPLATES}),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_made_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-def _made_visible(value: Any) -> Any:
-    """Show characters that act instead of sending them; our own markup and figures pass."""
-    return visible(value, _LONGEST) if isinstance(value, str) and not isinstance(value, Markup) else value
+def _engine() -> Environment:
+    return engine(dict.fromkeys(_TEMPLATES, _ASSETS))
 
 
 @cache
-def _assets() -> Mapping[str, Any]:
-    """Give style and script, which are ours, and the hashes that admit them."""
-    style, script = _asset("style.css"), _asset("script.js")
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{_hash(style)}'; script-src 'sha256-{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    ours = {"style": style, "script": script, "content_policy": policy}
-    return {name: Markup(text) for name, text in ours.items()}  # noqa: S704 - package data, nothing foreign
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _asset(name: str) -> str:
-    return resources.files(f"{__package__}.assets").joinpath(name).read_text(encoding="utf-8")
+def _admitted() -> Mapping[str, Markup]:
+    return admitted(asset(_ASSETS, "style.css"), asset(_ASSETS, "script.js"))

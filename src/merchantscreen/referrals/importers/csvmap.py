@@ -29,7 +29,7 @@ from merchantscreen.intake.mapping import RoleMapping
 from merchantscreen.intake.problems import PROBLEMS as INTAKE_PROBLEMS
 from merchantscreen.intake.problems import nearest
 from merchantscreen.intake.strict import RecordError, split_record
-from merchantscreen.policy import yamlfiles
+from merchantscreen.policy import yamlfiles, yamltree
 from merchantscreen.referrals.events import Issue, is_forbidden, shown_name
 from merchantscreen.referrals.importers import strictjson
 from merchantscreen.referrals.importers.model import Draft, Imported, NoteKind, Options, Tally
@@ -174,7 +174,7 @@ class _MappingReader:
         self._file = file
         self._problems = problems
 
-    def mapping(self, root: yamlfiles.Mapping) -> RoleMapping:
+    def mapping(self, root: yamltree.Mapping) -> RoleMapping:
         """Read the section for referrals."""
         section = dict(self._entries(root, (_SECTION,), "MS-MAP-004")).get(_SECTION)
         parts = dict(self._entries(section, _PARTS, "MS-MAP-004"))
@@ -188,9 +188,9 @@ class _MappingReader:
         return RoleMapping(columns, constants, values, ignore)
 
     def _entries(
-        self, node: yamlfiles.Node | None, known: Sequence[str] | None, code: str = "MS-MAP-005"
-    ) -> Iterator[tuple[str, yamlfiles.Node]]:
-        if not isinstance(node, yamlfiles.Mapping):
+        self, node: yamltree.Node | None, known: Sequence[str] | None, code: str = "MS-MAP-005"
+    ) -> Iterator[tuple[str, yamltree.Node]]:
+        if not isinstance(node, yamltree.Mapping):
             if node is not None:
                 self._note("MS-MAP-006", node)
             return
@@ -203,24 +203,24 @@ class _MappingReader:
                 line = node.key_places[name].line
                 self._problems.append(INTAKE_PROBLEMS[code].at(self._file, line, shown_name(name), expected=expected))
 
-    def _texts(self, node: yamlfiles.Node | None, known: Sequence[str] | None = CSV_COLUMNS) -> dict[str, str]:
+    def _texts(self, node: yamltree.Node | None, known: Sequence[str] | None = CSV_COLUMNS) -> dict[str, str]:
         texts = {}
         for name, inner in self._entries(node, known):
-            if isinstance(inner, yamlfiles.Scalar) and inner.text:
+            if isinstance(inner, yamltree.Scalar) and inner.text:
                 texts[name] = inner.text
             else:
                 self._note("MS-MAP-006", inner, shown_name(name))
         return texts
 
-    def _list(self, node: yamlfiles.Node | None) -> Iterator[str]:
-        items: Sequence[Any] = node.items if isinstance(node, yamlfiles.Listing) else []
-        if node is not None and not isinstance(node, yamlfiles.Listing):
+    def _list(self, node: yamltree.Node | None) -> Iterator[str]:
+        items: Sequence[Any] = node.items if isinstance(node, yamltree.Listing) else []
+        if node is not None and not isinstance(node, yamltree.Listing):
             self._note("MS-MAP-006", node)
         for item in items:
-            if isinstance(item, yamlfiles.Scalar) and item.text:
+            if isinstance(item, yamltree.Scalar) and item.text:
                 yield item.text
             else:
                 self._note("MS-MAP-006", item)
 
-    def _note(self, code: str, node: yamlfiles.Node, name: str | None = None) -> None:
+    def _note(self, code: str, node: yamltree.Node, name: str | None = None) -> None:
         self._problems.append(INTAKE_PROBLEMS[code].at(self._file, node.place.line, name))

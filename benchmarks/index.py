@@ -1,0 +1,65 @@
+"""Measure a screening with the link index beside one without it, for new referrals over the same transactions.
+
+    python benchmarks/index.py [--size small|medium|large] [--referrals N] [--rounds N] [--work DIR]
+
+The index is made once and measured. Then 100 new referrals, half of them about domains that somebody has an account
+for, are screened cold and with the index, by turns. Both must give the same ranking and ledger, byte for byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+import measuring
+import run
+from measuring import Contestant, merchantscreen
+from worlds import World
+
+INDEX: Final = "index"
+"""The verb that makes an index, and the option of `screen` that uses one. Written here only."""
+SAME: Final = ("ranking.jsonl", "ledger.jsonl", "links.jsonl")
+
+
+def indexing(world: World, index: Path) -> Contestant:
+    """Reduce the transactions of a world to an index."""
+    command = merchantscreen(INDEX, transactions=world.transactions, merchants=world.merchants, index=index)
+    return Contestant("make the index", command, index)
+
+
+def new_referrals(world: World, count: int, file: Path) -> None:
+    """Take some referrals of a world: the first ones have accounts, the last ones have none."""
+    lines = world.referrals.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[: count // 2] + lines[-(count - count // 2) :]))
+
+
+def differing(one: Path, other: Path) -> list[str]:
+    """Name the parts in which two runs differ."""
+    return [name for name in SAME if (one / name).read_bytes() != (other / name).read_bytes()]
+
+
+def main() -> None:
+    """Make an index, screen with it and without, print the table."""
+    parser = argparse.ArgumentParser(description="Measure screening with the link index and without.")
+    run.add_options(parser)
+    parser.add_argument("--referrals", type=int, default=100)
+    options = parser.parse_args()
+    with run.workplace(options) as work:
+        world, index, referrals = run.world_of(options, work), work / "index", work / "new.jsonl"
+        new_referrals(world, options.referrals, referrals)
+        made = measuring.by_turns([indexing(world, index)], 1)
+        cold = run.screening(world, work / "cold", referrals=referrals)
+        warm = run.screening(world, work / "warm", referrals=referrals, index=index)
+        named = [Contestant("cold", cold.command, cold.out), Contestant("with the index", warm.command, warm.out)]
+        measured = measuring.by_turns(named, options.rounds)
+        if parts := differing(work / "cold" / run.RUN_ID, work / "warm" / run.RUN_ID):
+            raise RuntimeError(f"results with the index differ: {', '.join(parts)}")
+        print(f"{options.referrals} referrals; {options.rounds} rounds; {measuring.machine()}\n")
+        print(measuring.against(made))
+        print(f"\n{measuring.against(measured, 'with the index')}")
+        print("\nBoth gave the same ranking, ledger and links, byte for byte.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""What merchant files came to, kept in the index: accounts and declared identifiers of a set of files, whole.
+
+Rules kept here:
+* a set is found by the digests of its files in their order, by how they were read, and by the key of the
+  contact tokens; one other byte in any of them is another set;
+* contact data is in it only as the tokens that a run makes of it anyway;
+* `facts.json` comes last and is the mark that a set is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from merchantscreen.intake import files
+from merchantscreen.intake.entries import (
+    FACTS,
+    FileFact,
+    facts_of_files,
+    has_sizes,
+    recipe,
+    replace_file,
+    sealed,
+    unsealed,
+)
+from merchantscreen.intake.mapping import RoleMapping
+from merchantscreen.intake.problems import REJECT_ROW_SCHEMA
+from merchantscreen.intake.tally import FileTally
+
+ACCOUNTS, DECLARED, REJECTS = "accounts.parquet", "declared.parquet", "rejects.parquet"
+_FILE: Final = "file"
+
+
+class FileAccount(BaseModel):
+    """What became of the rows of one file, its rejected rows aside."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    sha256: str
+    size_bytes: int
+    rows_read: int
+    fields: tuple[str, ...]
+    stripped: dict[str, int]
+    unreadable: dict[str, int]
+
+
+class SetFacts(BaseModel):
+    """What is known of a set without opening its tables.
+
+    Attributes:
+        format: Version of this form.
+        key_id: Which key the contact tokens were made with.
+        accounts: The files in their order.
+        files: Every other file of the set.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    format: Literal[1]
+    key_id: str
+    accounts: tuple[FileAccount, ...]
+    files: dict[str, FileFact]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMerchants:
+    """A whole set.
+
+    Attributes:
+        folder: Where its tables are.
+        facts: What is known of it.
+    """
+
+    folder: Path
+    facts: SetFacts
+
+    @property
+    def accounts(self) -> Path:
+        """Return the file of tables.Accounts."""
+        return self.folder / ACCOUNTS
+
+    @property
+    def declared(self) -> Path:
+        """Return the file of tables.DeclaredIdentifiers."""
+        return self.folder / DECLARED
+
+    def tallies(self, paths: Sequence[Path]) -> list[FileTally]:
+        """Give the accounts of the files as they were when they were read."""
+        rejected = pl.read_parquet(self.folder / REJECTS, glob=False)
+        return [
+            FileTally(
+                "merchants", path, frozenset(one.fields), one.size_bytes, one.sha256, one.rows_read,
+                _of_file(rejected, number), Counter(one.stripped), Counter(one.unreadable),
+            )
+            for number, (path, one) in enumerate(zip(paths, self.facts.accounts, strict=True))
+        ]  # fmt: skip
+
+    def altered(self) -> Iterator[str]:
+        """Yield the names of files that are not as they were written; reads all of them."""
+        for name, fact in self.facts.files.items():
+            path = self.folder / name
+            if not path.is_file() or files.digest(path) != (fact.size_bytes, fact.sha256):
+                yield name
+
+
+def _of_file(rejected: pl.DataFrame, number: int) -> list[pl.DataFrame]:
+    own = rejected.filter(pl.col(_FILE) == number).drop(_FILE)
+    return [own] if own.height else []
+
+
+def set_name(digests: Sequence[str], mapping: RoleMapping, key: bytes | None) -> str:
+    """Return the name of the set of some files that are read in some way, with a key of the operator or their own."""
+    said = [*digests, recipe(mapping), hashlib.sha256(key).hexdigest() if key else "own key"]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def find(folder: Path, name: str) -> KnownMerchants | None:
+    """Find a whole set; None if there is none, or one that its files no longer bear out."""
+    place = folder / name
+    try:
+        facts = SetFacts.model_validate(unsealed((place / FACTS).read_bytes()))
+    except (OSError, ValueError):
+        return None
+    return KnownMerchants(place, facts) if has_sizes(place, facts.files) else None
+
+
+def keep(folder: Path, name: str, tables: tuple[Path, Path], tallies: Sequence[FileTally], key_id: str) -> None:
+    """Keep what merchant files came to.
+
+    Args:
+        folder: Folder of sets.
+        name: See `set_name`.
+        tables: Files of tables.Accounts and tables.DeclaredIdentifiers, which are copied.
+        tallies: What became of the rows of each file.
+        key_id: Which key the contact tokens were made with.
+    """
+    place = folder / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    for source, target in zip(tables, (ACCOUNTS, DECLARED), strict=True):
+        shutil.copyfile(source, place / target)
+    empty = pl.DataFrame(schema={**REJECT_ROW_SCHEMA, _FILE: pl.Int32})
+    rejected = [
+        rows.with_columns(pl.lit(number, pl.Int32).alias(_FILE))
+        for number, tally in enumerate(tallies)
+        for rows in tally.rejected
+    ]
+    pl.concat([empty, *rejected]).write_parquet(place / REJECTS)
+    facts = SetFacts(
+        format=1, key_id=key_id, accounts=tuple(_account(tally) for tally in tallies), files=facts_of_files(place)
+    )
+    replace_file(place / FACTS, sealed(facts.model_dump(mode="json")))
+
+
+def _account(tally: FileTally) -> FileAccount:
+    return FileAccount(
+        sha256=tally.sha256, size_bytes=tally.size_bytes, rows_read=tally.rows_read, fields=tuple(sorted(tally.fields)),
+        stripped=dict(tally.stripped), unreadable=dict(tally.unreadable),
+    )  # fmt: skip

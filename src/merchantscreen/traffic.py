@@ -1,0 +1,199 @@
+"""The accepted transactions of a run, asked for by what is looked for.
+
+The method never reads all transactions: it asks for distinct names, for the rows that hold some
+of them, for the holders of an identifier, for the rows of some accounts. How that is answered
+depends on where the rows lie, so rows come in parts of one kind each, and `Traffic` puts the
+answers of its parts together. Rules kept here:
+
+* every part gives the same rows for the same question, whatever its kind: evidence cannot depend
+  on how rows are stored;
+* nothing later than the moment of the run is in any answer but the count of what is later;
+* a question names the columns it needs, and no other is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+import narwhals.stable.v2 as nw
+import polars as pl
+
+from merchantscreen.engines import Engine, Frame
+from merchantscreen.features import moment_literal
+from merchantscreen.tables import Transactions, empty
+
+_MANY: Final = 100_000
+"""Accounts beyond which looking them up one by one costs more than reading all rows."""
+
+
+class Part(Protocol):
+    """Transactions of one kind of storage. Columns are those of tables.Transactions."""
+
+    def values(self, column: str, signs: Sequence[str]) -> pl.Series:
+        """List the distinct known texts of a column that contain one of some signs; all of them without signs."""
+
+    def rows_with(self, column: str, values: pl.Series, columns: Sequence[str]) -> Frame:
+        """Give some columns of the rows that hold one of some values."""
+
+    def rows_of(self, accounts: pl.Series, columns: Sequence[str]) -> Frame:
+        """Give some columns of the rows of some accounts."""
+
+    def holders(self, column: str, values: pl.Series) -> Frame:
+        """List who holds which of some values: `value, account_id`, perhaps several times."""
+
+    def accounts(self) -> pl.Series:
+        """List the accounts with transactions, perhaps several times."""
+
+    def late_count(self) -> int:
+        """Count the rows after the moment of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Parts that together are the transactions of a run.
+
+    Attributes:
+        engine: Where the data is.
+        parts: The parts, of any kind.
+    """
+
+    engine: Engine
+    parts: tuple[Part, ...]
+    _known: dict[tuple[str, tuple[str, ...]], pl.Series] = field(default_factory=dict)
+
+    def values(self, column: str, signs: Sequence[str] = ()) -> pl.Series:
+        """List the distinct known texts of a column that contain one of some signs, sorted; looked for once."""
+        key = (column, tuple(signs))
+        if key not in self._known:
+            found = [part.values(column, signs) for part in self.parts]
+            self._known[key] = _together(found, column).unique().sort()
+        return self._known[key]
+
+    def rows_with(self, column: str, values: pl.Series, columns: Sequence[str]) -> Frame:
+        """Give some columns of the rows that hold one of some values in a column."""
+        return self._rows(columns, lambda part: part.rows_with(column, values, columns))
+
+    def rows_of(self, accounts: pl.Series, columns: Sequence[str]) -> Frame:
+        """Give some columns of the rows of some accounts."""
+        return self._rows(columns, lambda part: part.rows_of(accounts, columns))
+
+    def holders(self, column: str, values: pl.Series) -> Frame:
+        """List who holds which of some values: `value, account_id`, each pair once."""
+        found = [part.holders(column, values) for part in self.parts]
+        nobody = pl.DataFrame(schema={"value": pl.String, "account_id": pl.String})
+        return (nw.concat(found) if found else self.engine.load(nobody)).unique()
+
+    def accounts(self) -> pl.Series:
+        """List the accounts with transactions, each once."""
+        return _together([part.accounts() for part in self.parts], "account_id").unique()
+
+    def late_count(self) -> int:
+        """Count the rows after the moment of the run, which are in no other answer."""
+        return sum(part.late_count() for part in self.parts)
+
+    def _rows(self, columns: Sequence[str], ask: Callable[[Part], Frame]) -> Frame:
+        found = [ask(part) for part in self.parts]
+        return nw.concat(found) if found else self.engine.load(empty(Transactions).select(columns))
+
+
+def _together(parts: Iterable[pl.Series], name: str) -> pl.Series:
+    return pl.concat([pl.Series(name, [], pl.String), *(part.alias(name) for part in parts)])
+
+
+def _has_sign(column: str, signs: Sequence[str]) -> list[nw.Expr]:
+    """Say that a text contains one of some signs; no condition without signs."""
+    pattern = sign_pattern(signs)
+    return [nw.col(column).str.contains(pattern)] if pattern else []
+
+
+def sign_pattern(signs: Sequence[str]) -> str:
+    """Write signs as one regular expression that every engine reads alike: ASCII, everything but words escaped."""
+    return "|".join(re.sub(r"([^A-Za-z0-9])", r"\\\1", sign) for sign in sorted(set(signs)))
+
+
+class WholeTable:
+    """Transactions that lie in one table in no order: every question is a scan of the columns it is about.
+
+    Args:
+        engine: Where the table is.
+        rows: tables.Transactions.
+        as_of: The moment of the run.
+    """
+
+    def __init__(self, engine: Engine, rows: Frame, as_of: datetime) -> None:
+        self._engine = engine
+        self._all = rows
+        self._is_late = nw.col("occurred_at") > moment_literal(as_of)
+        self._rows = rows.filter(~self._is_late)
+
+    def values(self, column: str, signs: Sequence[str]) -> pl.Series:
+        """List the distinct known texts of a column that contain one of some signs."""
+        wanted = self._rows.filter(~nw.col(column).is_null(), *_has_sign(column, signs))
+        return self._engine.collect(wanted.select(column).unique())[column]
+
+    def rows_with(self, column: str, values: pl.Series, columns: Sequence[str]) -> Frame:
+        """Give some columns of the rows that hold one of some values."""
+        return self._engine.among(self._rows, column, values).select(*columns)
+
+    def rows_of(self, accounts: pl.Series, columns: Sequence[str]) -> Frame:
+        """Give some columns of the rows of some accounts."""
+        return self.rows_with("account_id", accounts, columns)
+
+    def holders(self, column: str, values: pl.Series) -> Frame:
+        """List who holds which of some values."""
+        found = self.rows_with(column, values, [column, "account_id"])
+        return found.select(nw.col(column).alias("value"), nw.col("account_id"))
+
+    def accounts(self) -> pl.Series:
+        """List the accounts with transactions."""
+        return self._engine.collect(self._rows.select("account_id").unique())["account_id"]
+
+    def late_count(self) -> int:
+        """Count the rows after the moment of the run."""
+        late = self._all.filter(self._is_late).select(nw.len().alias("count"))
+        return int(self._engine.collect(late)["count"].item())
+
+
+class IndexedTables:
+    """Transactions in the tables of the index: rows by account, and small tables that say whose rows to look at.
+
+    Args:
+        engine: Where the tables are.
+        tables: `rows`, `pairs` and `days`, see intake.reducing; nothing in them is later than the run.
+    """
+
+    def __init__(self, engine: Engine, tables: Mapping[str, Frame]) -> None:
+        self._engine = engine
+        self._rows, self._pairs, self._days = tables["rows"], tables["pairs"], tables["days"]
+
+    def values(self, column: str, signs: Sequence[str]) -> pl.Series:
+        """List the distinct known texts of a column that contain one of some signs."""
+        wanted = self._pairs.filter(nw.col("column") == column, *_has_sign("value", signs))
+        return self._engine.collect(wanted.select("value").unique())["value"]
+
+    def rows_with(self, column: str, values: pl.Series, columns: Sequence[str]) -> Frame:
+        """Give some columns of the rows that hold one of some values."""
+        holders = self._engine.collect(self.holders(column, values).select("account_id").unique())["account_id"]
+        own = self._rows if holders.len() > _MANY else self._engine.among(self._rows, "account_id", holders)
+        return self._engine.among(own, column, values).select(*columns)
+
+    def rows_of(self, accounts: pl.Series, columns: Sequence[str]) -> Frame:
+        """Give some columns of the rows of some accounts."""
+        return self._engine.among(self._rows, "account_id", accounts).select(*columns)
+
+    def holders(self, column: str, values: pl.Series) -> Frame:
+        """List who holds which of some values."""
+        named = self._pairs.filter(nw.col("column") == column)
+        return self._engine.among(named, "value", values).select("value", "account_id")
+
+    def accounts(self) -> pl.Series:
+        """List the accounts with transactions."""
+        return self._engine.collect(self._days.select("account_id").unique())["account_id"]
+
+    def late_count(self) -> int:
+        """Count the rows after the moment of the run: none, by what the tables may hold."""
+        return 0
