@@ -29,8 +29,8 @@ NAMED: Final = (*HOST_COLUMNS, "descriptor")
 """Fields whose texts become names."""
 MOST_NAMES: Final = 1_000_000
 """Distinct texts up to which a file is read in place."""
-_MOST_KEPT: Final = 2_000_000
-"""Texts whose names are kept from file to file: about 200 MB."""
+_MOST_KEPT: Final = 1_500_000
+"""Texts whose names are kept from file to file: about 150 MB."""
 _MADE_SCHEMA: Final = pl.Schema(
     {"field": pl.String(), "raw": pl.String(), "name": pl.String(), "cut": pl.Boolean(), "is_plain": pl.Boolean()}
 )
