@@ -1,15 +1,16 @@
 """The plan of `merchantscreen screen` written in DuckDB SQL, straight from the same Parquet files.
 
-    python benchmarks/duckdb_plan.py WORLD --out DIR
+    python benchmarks/duckdb_plan.py WORLD --out DIR [--checks]
 
 Candidates first, as ours: distinct hosts, the flagged ones among them by the endings of their labels, direct links
 inside and outside the window, the neighbourhood by semi-joins on shared identifiers with the hub cap, and then the
 counts of features/stages.py for the accounts of the neighbourhood, their siblings and the sample of their trades.
 `linked.parquet` holds the accounts with a link inside the window, to be compared with ours.
 
-Left out, all in favour of DuckDB: checks of the intake (types, card numbers, contact data, repeated rows and ids,
-rejects), keyed tokens, internationalised hosts and public suffixes, matches under another suffix, clues of hotlines,
-the evidence, its ledger and ranking, rules, blind spots, and the bundle.
+Left out, all in favour of DuckDB: checks of the intake (card numbers, contact data, shapes, repeated rows and ids,
+rejects), which `--checks` adds as far as SQL can say them (duckdb_checks.py), keyed tokens, internationalised hosts and
+public suffixes, matches under another suffix, clues of hotlines, the evidence, its ledger and ranking, rules, blind
+spots, and the bundle.
 
 What is written for speed: a URL is cut to its host once per distinct URL; an account's key is built for rows that
 survived a semi-join only; every scan names its columns.
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import duckdb_checks
 from worlds import AS_OF, World
 
 HUB: Final = 500
@@ -36,8 +38,8 @@ HOST: Final = r"lower(regexp_extract({}, '^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/
 NAME_IN_TEXT: Final = r"[A-Z0-9](?:[A-Z0-9-]*[A-Z0-9])?(?:\.[A-Z0-9](?:[A-Z0-9-]*[A-Z0-9])?)+"
 
 INPUT: Final = """
-CREATE VIEW tx AS SELECT * FROM read_parquet('{transactions}/*.parquet') WHERE occurred_at <= TIMESTAMP '{as_of}';
-CREATE TABLE merchants AS SELECT *, {key} AS account_id FROM read_parquet('{merchants}');
+CREATE VIEW tx AS SELECT * FROM {transactions} WHERE occurred_at <= TIMESTAMP '{as_of}';
+CREATE TABLE merchants AS SELECT *, {key} AS account_id FROM {merchants};
 CREATE TABLE flagged AS
 SELECT domain, min(least(valid_from, observed_at, confirmed_at)) - INTERVAL {lookback} DAY AS from_at,
        least(max(valid_until), TIMESTAMP '{as_of}') AS until_at
@@ -192,22 +194,27 @@ STAGES: Final = {
 """As features/stages.py counts, with the numbers of rules/measures.yml written out."""
 
 
-def run(world: World, out: Path) -> None:
+def run(world: World, out: Path, *, checks: bool) -> None:
     """Run the whole plan.
 
     Args:
         world: What to read.
         out: Folder for the results; spilled data goes there too.
+        checks: Judge every field of every row before, and leave out the rows that are refused.
     """
     out.mkdir(parents=True, exist_ok=True)
     connection = duckdb.connect(config={"temp_directory": str(out / "spill"), "preserve_insertion_order": False})
-    paths = {"transactions": world.transactions, "merchants": world.merchants, "referrals": world.referrals}
-    connection.execute(INPUT.format(**paths, as_of=AS_OF, key=KEY, lookback=LOOKBACK_DAYS))
+    transactions, merchants = f"read_parquet('{world.transactions}/*.parquet')", f"read_parquet('{world.merchants}')"
+    if checks:
+        transactions, merchants = duckdb_checks.check(connection, transactions, merchants)
+    tables = {"transactions": transactions, "merchants": merchants, "referrals": world.referrals}
+    connection.execute(INPUT.format(**tables, as_of=AS_OF, key=KEY, lookback=LOOKBACK_DAYS))
     _find_links(connection)
     _cut(connection)
     rows = OF_ACCOUNTS.format(columns=_ROWS, key=KEY, accounts="measured_accounts")
     connection.execute(MEASURED.format(hard=_HARD, widely_shared=WIDELY_SHARED, peers=PEERS, rows=rows))
     results = {"linked": "SELECT account_id FROM linked", "links": "FROM links", "near": "FROM near", **STAGES}
+    results |= {"refused": "FROM refused"} if checks else {}
     for name, query in results.items():
         connection.execute(f"COPY ({query}) TO '{out / name}.parquet' (FORMAT parquet)")
 
@@ -241,8 +248,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run the plan of a screen in DuckDB.")
     parser.add_argument("world", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--checks", action="store_true", help="judge every field of every row first, as screen does")
     options = parser.parse_args()
-    run(World(options.world), options.out)
+    run(World(options.world), options.out, checks=options.checks)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,18 @@ Contestants run by turns, each in a process of its own that builds once and solv
 
 * evidence: build writes down the direct links; solve is all that `screen` does between links and ranking, with the
   default policy: risk of the direct links, the cut of the neighbourhood from the declared identifiers (a Parquet file,
-  whose reading counts), all rounds of the ledger with every item, share and contributor, and the totals;
+  whose reading counts, compressed and cut into row groups as the intake does it), all rounds of the ledger with every
+  item, share and contributor, and the totals;
 * igraph, networkx, scipy: build makes their graph from two arrays of integers in memory; solve is PageRank from the
   seeds with damping 0.85: PRPACK, which is exact, and power iteration until the L1 change is below 1e-10.
 
+So the references start from a finished graph of integers in memory, and we from texts on the disk, which are in the
+page cache after the first round. In return we stop at hubs and at items below the floor, which the references do not.
 Importing libraries counts for nobody, and nothing but memory is taken of the whole process. What is compared is solve
-with solve; the times with building stand beside it. The references are held against each other: the table says how far
-(L1) each lies from the first of them. Evidence is another quantity; here it is compared in cost alone.
+with solve; the times with building stand beside it. PRPACK uses OpenMP, whose threads wait actively: on a busy machine
+its processor time counts waiting as well, unless OMP_NUM_THREADS=1 is set. The references are held against each other:
+the table says how far (L1) each lies from the first of them. Evidence is another quantity; here it is compared in cost
+alone.
 """
 
 from __future__ import annotations
@@ -39,6 +44,7 @@ import polars as pl
 from merchantscreen.engines.polars import PolarsEngine
 from merchantscreen.evidence import Links, assess, direct_risk, totals
 from merchantscreen.identifiers import identifier_kinds
+from merchantscreen.intake.transactions import ROW_GROUP_ROWS
 from merchantscreen.links import count_links
 from merchantscreen.neighbourhood import cut
 from merchantscreen.policy.loading import load_policy
@@ -88,7 +94,7 @@ class World:
 
     @property
     def declared(self) -> Path:
-        """The same edges as tables.DeclaredIdentifiers, as accepted merchants are put away."""
+        """The same edges as tables.DeclaredIdentifiers, written as intake/merchants.py writes accepted merchants."""
         return self.folder / "declared.parquet"
 
     def took(self, contestant: str) -> Path:
@@ -130,7 +136,8 @@ def make_world(world: World, nodes: int, edges: int, seeds: int) -> str:
     identifier, account = np.divmod(pairs, accounts)
     chosen = random.choice(accounts, seeds, replace=False)
     np.savez(world.arrays, account=account, identifier=identifier, seeds=chosen, counts=[accounts, identifiers])
-    _declared(account, identifier).write_parquet(world.declared)
+    declared = _declared(account, identifier)
+    declared.write_parquet(world.declared, compression="lz4", row_group_size=ROW_GROUP_ROWS)
     return (
         f"{nodes:,} nodes, {edges:,} edges, {seeds:,} seeds; the largest identifier has "
         f"{np.bincount(identifier).max():,} accounts, the largest account {np.bincount(account).max():,} identifiers"

@@ -5,18 +5,22 @@
 
 Along each of the three, everything else stays as it is: the clusters around linked accounts are the same, flagged
 domains that are added have no account, accounts that are added share nothing with a cluster but hubs. The floor is
-measured beside every point, as more accounts are more bytes to read.
+measured beside every point, and here it reads the referrals as well: more accounts and more domains are more bytes.
 
-Printed as Markdown, per point: the measures, the ratio to the floor, and the exponent b of cost = a * size^b from the
-point before to this one; then b over all points, by least squares. Nothing is taken off: starting the program is in
-all figures, and keeps the exponents of small worlds low.
+Printed as Markdown: per point the measures, the ratio to the floor, and the exponent b of cost = a * size^b from the
+point before to this one; then b over all points, by least squares, and over those that are judged, where these are
+fewer. Nothing is taken off: starting the program is in all figures, and keeps the exponents of small worlds low. Last,
+what each added transaction, domain or account cost, beside what the floor took to decode it: how much of the growth is
+reading the file that it is in.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +31,7 @@ from run import SCREEN, screening, workplace
 from worlds import Size
 
 THOUSAND, MILLION = 1_000, 1_000_000
+FLOOR: Final = "floor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +40,13 @@ class Way:
 
     Attributes:
         base: What all points have in common.
-        points: Sizes along it.
+        points: Sizes along it, ascending.
+        judged_from: Smallest size that counts where the exponent is judged: below, starting the program shows.
     """
 
     base: Size
     points: Sequence[int]
+    judged_from: int = 0
 
 
 _SMALL: Final = Size(transactions=100 * THOUSAND, accounts=10 * THOUSAND, domains=THOUSAND, clusters=25)
@@ -60,6 +67,7 @@ PLANS: Final[Mapping[str, Mapping[str, Way]]] = {
         "transactions": Way(
             replace(_LARGE, accounts=MILLION, domains=100 * THOUSAND, clusters=2_500),
             (MILLION, 3 * MILLION, 10 * MILLION, 30 * MILLION, 100 * MILLION),
+            judged_from=10 * MILLION,
         ),
         "domains": Way(_LARGE, (THOUSAND, 10 * THOUSAND, 100 * THOUSAND, MILLION)),
         "accounts": Way(_LARGE, (100 * THOUSAND, MILLION, 10 * MILLION)),
@@ -79,12 +87,15 @@ def measure(along: str, way: Way, rounds: int, work: Path) -> dict[str, list[lis
         size = replace(way.base, **{along: point})
         say(f"world: {size}")
         world = worlds.make(size, work / size.name)
+        floor = script("floor.py", world.merchants, world.transactions, world.referrals)
+        # Once uncounted, so that everybody finds the files in the page cache.
+        measuring.measure(floor)
         contestants += [
-            Contestant(f"floor {point}", script("floor.py", world.merchants, world.transactions)),
+            Contestant(f"{FLOOR} {point}", floor),
             replace(screening(world, work / "runs"), name=f"{SCREEN} {point}"),
         ]
     measured = measuring.by_turns(contestants, rounds)
-    return {name: [measured[f"{name} {point}"] for point in way.points] for name in ("floor", SCREEN)}
+    return {name: [measured[f"{name} {point}"] for point in way.points] for name in (FLOOR, SCREEN)}
 
 
 # --------------------------------------------------------------------------- the tables
@@ -95,7 +106,7 @@ def points_table(along: str, points: Sequence[int], measured: Mapping[str, Seque
     heads = (along, "floor, s", "wall, s", "cpu, s", "peak, MiB", "wall / floor", "b of wall", "b of cpu", "b of peak")
     rows = []
     for place, point in enumerate(points):
-        floor, screen = measured["floor"][place], measured[SCREEN][place]
+        floor, screen = measured[FLOOR][place], measured[SCREEN][place]
         rows.append(
             (
                 f"{point:,}",
@@ -108,10 +119,35 @@ def points_table(along: str, points: Sequence[int], measured: Mapping[str, Seque
     return table(heads, rows)
 
 
-def fits_table(along: str, points: Sequence[int], measured: Mapping[str, Sequence[Sequence[Measure]]]) -> str:
-    """Write the exponents over all points."""
-    heads = (f"b over {along}", "wall", "cpu", "peak")
-    return table(heads, [(name, *_steps(points, taken)) for name, taken in measured.items()])
+def fits_table(along: str, way: Way, measured: Mapping[str, Sequence[Sequence[Measure]]]) -> str:
+    """Write the exponents over all points, and over the judged ones where these are others and more than one."""
+    heads = (f"b over {along}", "points", "wall", "cpu", "peak")
+    first = sum(point < way.judged_from for point in way.points)
+    begins = {0, first if first < len(way.points) - 1 else 0}
+    rows = [
+        (name, f"{way.points[begin]:,} to {way.points[-1]:,}", *_steps(way.points[begin:], taken[begin:]))
+        for name, taken in measured.items()
+        for begin in sorted(begins)
+    ]
+    return table(heads, rows)
+
+
+def added_table(along: str, points: Sequence[int], measured: Mapping[str, Sequence[Sequence[Measure]]]) -> str:
+    """Write what each added one cost, in microseconds: from point to point, and from the first to the last."""
+    heads = (f"added {along}", *(f"{name}, {what} µs" for what in ("wall", "cpu") for name in (FLOOR, SCREEN)))
+    pairs = [*pairwise(points), *([(points[0], points[-1])] if len(points) > 2 else [])]
+    return table(heads, [(f"{one:,} to {other:,}", *_added(points, measured, one, other)) for one, other in pairs])
+
+
+def _added(
+    points: Sequence[int], measured: Mapping[str, Sequence[Sequence[Measure]]], one: int, other: int
+) -> Iterator[Spread]:
+    """Give microseconds per added one between two points, round by round: wall of floor and screen, then processor."""
+    before, after = points.index(one), points.index(other)
+    for of in map(attrgetter, ("wall", "cpu")):
+        for taken in (measured[FLOOR], measured[SCREEN]):
+            rounds = zip(taken[before], taken[after], strict=True)
+            yield Spread.over((of(last) - of(first)) * 1e6 / (other - one) for first, last in rounds)
 
 
 def _steps(points: Sequence[int], taken: Sequence[Sequence[Measure]]) -> tuple[object, object, object]:
@@ -139,12 +175,14 @@ def main() -> None:
     with workplace(options) as work:
         for along in options.along:
             way = PLANS[options.size][along]
-            way = replace(way, points=options.points) if options.points else way
+            way = replace(way, points=sorted(options.points)) if options.points else way
             measured = measure(along, way, options.rounds, work)
-            print(
-                f"\n{points_table(along, way.points, measured)}\n\n{fits_table(along, way.points, measured)}",
-                flush=True,
+            tables = (
+                points_table(along, way.points, measured),
+                fits_table(along, way, measured),
+                added_table(along, way.points, measured),
             )
+            print("\n" + "\n\n".join(tables), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,18 +3,21 @@
     python benchmarks/index.py [--size small|medium|large] [--referrals N] [--rounds N] [--work DIR]
 
 The index is made once and measured. Then 100 new referrals, half of them about domains that somebody has an account
-for, are screened cold and with the index, by turns. Both must give the same ranking and ledger, byte for byte.
+for, are screened cold and with the index, and looked back for with `retro`, which reads no transaction file, by turns.
+Both screens must give the same ranking, ledger and links, byte for byte.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import measuring
 import run
-from measuring import Contestant, merchantscreen
+import worlds
+from measuring import MIB, Contestant, merchantscreen
 from worlds import World
 
 INDEX: Final = "index"
@@ -28,6 +31,12 @@ def indexing(world: World, index: Path) -> Contestant:
     return Contestant("make the index", command, index)
 
 
+def looking_back(referrals: Path, index: Path, runs: Path) -> Contestant:
+    """Look back for referrals, over the whole index, beside no earlier run."""
+    as_of = f"{worlds.AS_OF.isoformat()}Z"
+    return Contestant("retro", merchantscreen("retro", referrals=referrals, index=index, runs=runs, as_of=as_of))
+
+
 def new_referrals(world: World, count: int, file: Path) -> None:
     """Take some referrals of a world: the first ones have accounts, the last ones have none."""
     lines = world.referrals.read_bytes().splitlines(keepends=True)
@@ -37,6 +46,11 @@ def new_referrals(world: World, count: int, file: Path) -> None:
 def differing(one: Path, other: Path) -> list[str]:
     """Name the parts in which two runs differ."""
     return [name for name in SAME if (one / name).read_bytes() != (other / name).read_bytes()]
+
+
+def size_of(folder: Path) -> float:
+    """Add up the files of a folder, in MiB."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / MIB
 
 
 def main() -> None:
@@ -51,14 +65,16 @@ def main() -> None:
         made = measuring.by_turns([indexing(world, index)], 1)
         cold = run.screening(world, work / "cold", referrals=referrals)
         warm = run.screening(world, work / "warm", referrals=referrals, index=index)
-        named = [Contestant("cold", cold.command, cold.out), Contestant("with the index", warm.command, warm.out)]
-        measured = measuring.by_turns(named, options.rounds)
+        named = [replace(cold, name="cold"), replace(warm, name="with the index")]
+        back = looking_back(referrals, index, work / "none")
+        measured = measuring.by_turns([*named, back], options.rounds)
         if parts := differing(work / "cold" / run.RUN_ID, work / "warm" / run.RUN_ID):
             raise RuntimeError(f"results with the index differ: {', '.join(parts)}")
         print(f"{options.referrals} referrals; {options.rounds} rounds; {measuring.machine()}\n")
         print(measuring.against(made))
+        print(f"\nThe index takes {size_of(index):,.0f} MiB, the transactions {size_of(world.transactions):,.0f} MiB.")
         print(f"\n{measuring.against(measured, 'with the index')}")
-        print("\nBoth gave the same ranking, ledger and links, byte for byte.")
+        print("\nBoth screens gave the same ranking, ledger and links, byte for byte.")
 
 
 if __name__ == "__main__":

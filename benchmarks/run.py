@@ -1,6 +1,6 @@
-"""Measure a screening end to end beside the floor, the same plan in DuckDB, and pandas with networkx.
+"""Measure a screening end to end beside the floor, the same plan in DuckDB without and with checks, and pandas.
 
-    python benchmarks/run.py [--size small|medium|large] [--against floor duckdb pandas] [--rounds N] [--work DIR]
+    python benchmarks/run.py [--size small|medium|large] [--against floor duckdb ...] [--rounds N] [--work DIR]
 
 By turns, in processes of their own. Printed as Markdown: wall and processor time, peak memory of all processes
 together, and the ratios round by round, of medians with their range. Then whether all found the same linked accounts:
@@ -24,7 +24,8 @@ from worlds import World
 
 SCREEN: Final = "screen"
 RUN_ID: Final = "bench"
-AGAINST: Final = ("floor", "duckdb", "pandas")
+CHECKED: Final = "duckdb-with-checks"
+AGAINST: Final = ("floor", "duckdb", CHECKED, "pandas")
 LARGEST_FOR_PANDAS: Final = 10_000_000
 """Beyond this many transactions pandas does not fit into the memory of a usual machine; it is left out."""
 
@@ -38,11 +39,12 @@ def screening(world: World, runs: Path, **options: object) -> Contestant:
 
 def contestants(world: World, work: Path) -> dict[str, Contestant]:
     """List all that can be measured, by name."""
-    duckdb, pandas = work / "duckdb", work / "pandas"
+    duckdb, checked, pandas = work / "duckdb", work / CHECKED, work / "pandas"
     listed = (
         Contestant("floor", script("floor.py", world.merchants, world.transactions)),
         screening(world, work / "runs"),
         Contestant("duckdb", script("duckdb_plan.py", world.folder, "--out", duckdb), duckdb),
+        Contestant(CHECKED, script("duckdb_plan.py", world.folder, "--out", checked, "--checks"), checked),
         Contestant("pandas", script("pandas_networkx.py", world.folder, "--out", pandas), pandas),
     )
     return {contestant.name: contestant for contestant in listed}

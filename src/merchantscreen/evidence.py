@@ -6,7 +6,9 @@
 * degrees are full-data degrees, frozen for the run; local degrees are never used;
 * what chance explains is a calibrated number of the policy, so that nobody's score depends on strangers;
 * confidence, risk, strength and points are integers; sums are exact and order-free;
-* only activity inside a referral's validity counts; the rest is counter-evidence.
+* only activity inside a referral's validity counts; the rest is counter-evidence;
+* accounts and identifiers are numbered once, in the order of their texts; what many holders of an identifier see
+  alike is weighed once; texts are put back when a round is written out.
 
 Left to others: which accounts are near enough to look at (neighbourhood.py), what the
 points mean for review (ranking.py).
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from merchantscreen import nano
@@ -27,8 +30,10 @@ from merchantscreen.vocabulary import EvidenceFamily, HostMatch, RuleRole
 
 LISTED_CONTRIBUTORS = 10
 TYPOLOGY = "typology"
-_WITHIN_ROUND = ["subject", "family", "kind", "counterpart"]
-"""The order of items: those of one kind of one subject stand together."""
+_IDENTIFIER = ["kind", "value"]
+_WITHIN_SUBJECT = ["family", "kind", "counterpart"]
+"""The order of a subject's items: those of one kind stand together."""
+_VIEW = ["identifier", "viewer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +74,62 @@ class Assessment:
     final_round: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """Accounts and identifiers as whole numbers, in the order of their texts.
+
+    Attributes:
+        accounts: `account_id` by number: all that are linked or hold an identifier.
+        identifiers: tables.Degrees by number.
+        holdings: `account, identifier` as numbers, sorted.
+    """
+
+    accounts: pl.Series
+    identifiers: pl.DataFrame
+    holdings: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class _Items:
+    """Items of one round: what is seen, and who sees it. Most holders of an identifier see the same.
+
+    Attributes:
+        subjects: Texts of the subjects by number, sorted.
+        seen: tables.Ledger, in the order of `_WITHIN_SUBJECT`; columns that differ from subject to subject are null.
+        rows: One per item: `subject` and `seen` as numbers; of a closed round sorted, with `points_nano`,
+            `kind_points_nano` and `share_nano`.
+    """
+
+    subjects: pl.Series
+    seen: pl.DataFrame
+    rows: pl.DataFrame
+
+
 def assess(links: Links, model: EvidenceModel) -> Assessment:
     """Carry risk from confirmed domains to accounts, round by round, and list every step.
 
     Args:
-        links: Domains, links, identifiers and frozen degrees.
+        links: Domains, links, identifiers and frozen degrees; in any order, but quicker with holdings by account.
         model: The numbers of rules/evidence.yml.
 
     Returns:
         Items and contributions of every round.
     """
     domain_items, domain_risk = _domain_round(links, model)
-    direct = _link_items(links, domain_risk, model)
-    items, contributions = [domain_items], []
-    found = empty(Ledger)
+    numbers = _number(links)
+    direct = _items_of_one(_link_items(links, domain_risk, model), numbers.accounts)
+    items, contributions = [domain_items], [empty(Contributions)]
+    risk = pl.zeros(numbers.accounts.len(), pl.Int64, eager=True)
     for number in range(1, model.account_rounds + 1):
-        terms = _contributions(links, _carry(found, model), model)
-        found = _close_round(pl.concat([direct, _shared_items(links, terms, model)]), model, number)
-        items.append(found)
+        terms = _contributions(links, numbers, risk, model)
+        seen = direct if terms.is_empty() else _beside(_shared_items(links, numbers, terms, model), direct)
+        found = _close_round(seen, model)
+        items.append(_written(found, number))
         contributions.append(conform(terms.with_columns(round=pl.lit(number)), Contributions))
+        if number < model.account_rounds:
+            risk = _carried(found, model)
     # rounds come in order, each of them sorted
-    return Assessment(pl.concat(items), _sorted_contributions(pl.concat(contributions)), model.account_rounds)
+    return Assessment(pl.concat(items), pl.concat(contributions), model.account_rounds)
 
 
 def direct_risk(links: Links, model: EvidenceModel) -> pl.DataFrame:
@@ -98,9 +138,9 @@ def direct_risk(links: Links, model: EvidenceModel) -> pl.DataFrame:
     No account carries less in a later round, and none without a link carries anything yet.
     """
     _, domain_risk = _domain_round(links, model)
-    carried = _carry(_close_round(_link_items(links, domain_risk, model), model, 1), model)
-    linked = links.account_links.filter("in_window").select("account_id").unique()
-    return linked.join(carried, on="account_id", how="left").with_columns(pl.col("risk_nano").fill_null(0))
+    accounts = links.account_links.filter("in_window")["account_id"].unique().sort()
+    direct = _items_of_one(_link_items(links, domain_risk, model), accounts)
+    return pl.DataFrame({"account_id": accounts, "risk_nano": _carried(_close_round(direct, model), model)})
 
 
 def mean_risk(carried: pl.DataFrame, account_count: int) -> int:
@@ -117,9 +157,9 @@ def add_typology(assessment: Assessment, decided: pl.DataFrame, model: EvidenceM
         decided: tables.RuleOutcomes, drafts left out; hits that an exception sets aside are no items.
         model: The numbers of rules/evidence.yml.
     """
-    final = assessment.ledger.filter(pl.col("round") == assessment.final_round)
+    final = _final_round(assessment, "subject")
     hits = decided.filter(counted_hits() & (pl.col("role") == RuleRole.RANK))
-    linked = hits.join(final.select("subject").unique(), left_on="account_id", right_on="subject", how="semi")
+    linked = hits.join(final.unique(), left_on="account_id", right_on="subject", how="semi")
     strengths = {str(level): strength for level, strength in model.typology_strength_nano.items()}
     items = linked.select(
         subject="account_id",
@@ -131,14 +171,21 @@ def add_typology(assessment: Assessment, decided: pl.DataFrame, model: EvidenceM
         referral_ids=pl.lit([], dtype=pl.List(pl.String)),
         contributors=pl.lit([], dtype=pl.List(pl.String)),
     ).with_columns(strength_nano=pl.col("weight_nano"))
-    closed = _close_round(conform(items, Ledger), model, assessment.final_round)
-    return Assessment(_sorted(pl.concat([assessment.ledger, closed])), assessment.contributions, assessment.final_round)
+    own = _items_of_one(_reaching_floor(conform(items, Ledger), model))
+    closed = _written(_close_round(own, model), assessment.final_round)
+    # stable, which is quick where nearly all is in order
+    ledger = pl.concat([assessment.ledger, closed]).sort("round", "subject", *_WITHIN_SUBJECT, maintain_order=True)
+    return Assessment(ledger, assessment.contributions, assessment.final_round)
 
 
 def totals(assessment: Assessment) -> pl.DataFrame:
     """Add up the final round: one row per account with `points_nano` (E) and `score_nano` (S)."""
-    final = assessment.ledger.filter(pl.col("round") == assessment.final_round)
-    return _totals(final, "share_nano").rename({"subject": "account_id"})
+    return _totals(_final_round(assessment, "subject", "share_nano"), "share_nano").rename({"subject": "account_id"})
+
+
+def _final_round(assessment: Assessment, *columns: str) -> pl.DataFrame:
+    """Pick columns of the items that make up the scores; an item has many."""
+    return assessment.ledger.select("round", *columns).filter(pl.col("round") == assessment.final_round).drop("round")
 
 
 # --------------------------------------------------------------------------- round 0: domain to domain
@@ -147,15 +194,14 @@ def totals(assessment: Assessment) -> pl.DataFrame:
 def _domain_round(links: Links, model: EvidenceModel) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Carry risk once over the hotlines' domain links; return items and `domain, risk_nano, confirmed`."""
     confirmed = links.domains.select("domain", "confirmed", risk_nano="confidence_nano")
-    if model.domain_rounds == 0:
+    if model.domain_rounds == 0 or links.domain_links.is_empty():
         return empty(Ledger), confirmed
-    items = _domain_items(_both_ways(links.domain_links), confirmed, model)
-    closed = _close_round(items, model, 0)
-    carried = _carry(closed, model).rename({"account_id": "domain", "risk_nano": "carried_nano"})
+    closed = _close_round(_items_of_one(_domain_items(_both_ways(links.domain_links), confirmed, model)), model)
+    carried = pl.DataFrame({"domain": closed.subjects, "carried_nano": _carried(closed, model)})
     risk = confirmed.join(carried, on="domain", how="left").select(
         "domain", "confirmed", risk_nano=pl.max_horizontal("risk_nano", pl.col("carried_nano").fill_null(0))
     )
-    return closed, risk
+    return _written(closed, 0), risk
 
 
 def _both_ways(domain_links: pl.DataFrame) -> pl.DataFrame:
@@ -202,88 +248,120 @@ def _with_link_strength(items: pl.DataFrame, model: EvidenceModel) -> pl.DataFra
         *map(model.of_kind, ("weight_nano", "reliability_nano")),
         contributors=pl.lit([], dtype=pl.List(pl.String)),
     )  # fmt: skip
-    return conform(numbered.with_columns(strength_nano=nano.link_strength(numbered)), Ledger)
+    return _reaching_floor(conform(numbered.with_columns(strength_nano=nano.link_strength(numbered)), Ledger), model)
 
 
-def _contributions(links: Links, carried: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
+def _reaching_floor(items: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
+    return items.filter(pl.col("strength_nano") >= max(1, model.floor_nano))
+
+
+def _number(links: Links) -> _Numbers:
+    """Number accounts and identifiers by sorting; an identifier without a degree counts for nothing."""
+    identifiers = links.degrees.sort(_IDENTIFIER)
+    numbered = identifiers.select(_IDENTIFIER).with_row_index("identifier")
+    held = links.holdings.sort("account_id").join(numbered, on=_IDENTIFIER, maintain_order="left")
+    linked = links.account_links.filter("in_window").select("account_id", identifier=pl.lit(None, pl.UInt32))
+    rows = held.select("account_id", "identifier").merge_sorted(linked.sort("account_id"), key="account_id")
+    account = rows["account_id"].rle_id()
+    holdings = rows.select(account.alias("account"), "identifier").drop_nulls()
+    return _Numbers(
+        accounts=rows["account_id"].gather(_starts(account)),
+        identifiers=identifiers,
+        holdings=holdings.sort("account", "identifier", maintain_order=True),
+    )
+
+
+def _contributions(links: Links, numbers: _Numbers, risk: pl.Series, model: EvidenceModel) -> pl.DataFrame:
     """Split what each account carries over the identifiers of a kind that it shares: a = rho / d.
 
     A hub takes its part like any other identifier, but passes nothing on.
+
+    Args:
+        links: Their breadths.
+        numbers: Who holds what.
+        risk: What each account carries.
+        model: The numbers of rules/evidence.yml.
+
+    Returns:
+        Terms: tables.Contributions with `identifier`, `account` and `holding`, the row of the holdings, as numbers;
+        in the order of identifier and account.
     """
-    passing = links.degrees.filter(pl.col("holder_count").is_between(2, model.hub_holder_count))
-    split = nano.half_even_ratio(pl.col("risk_nano"), pl.col("breadth_count"))
-    return (
-        links.holdings.join(carried.filter(pl.col("risk_nano") > 0), on="account_id")
-        .join(passing, on=["kind", "value"], how="semi")
-        .join(links.breadths, on=["kind", "account_id"])
-        .with_columns(contribution_nano=split)
-        .filter(pl.col("contribution_nano") > 0)
-        .select("kind", "value", "account_id", "risk_nano", "breadth_count", "contribution_nano")
+    passes = numbers.identifiers["holder_count"].is_between(2, model.hub_holder_count)
+    account, identifier = numbers.holdings
+    held = numbers.holdings.with_row_index("holding").filter((risk > 0).gather(account) & passes.gather(identifier))
+    named = held.with_columns(
+        *numbers.identifiers.select(_IDENTIFIER)[held["identifier"]],
+        numbers.accounts.gather(held["account"]).alias("account_id"),
+        risk.gather(held["account"]).alias("risk_nano"),
     )
+    split = nano.half_even_ratio(pl.col("risk_nano"), pl.col("breadth_count"))
+    terms = named.join(links.breadths, on=["kind", "account_id"]).with_columns(contribution_nano=split)
+    return terms.filter(pl.col("contribution_nano") > 0).sort("identifier", "account")
 
 
-def _shared_items(links: Links, terms: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
+def _shared_items(links: Links, numbers: _Numbers, terms: pl.DataFrame, model: EvidenceModel) -> _Items:
     """List shared identifiers: the others' contributions, less what chance explains."""
-    own = terms.select("kind", "value", "account_id", own_nano="contribution_nano")
-    candidates = (
-        links.holdings.join(_pools(links, terms, model), on=["kind", "value"], maintain_order="left")
-        .join(own, on=["kind", "value", "account_id"], how="left", maintain_order="left")
+    views = _views(numbers, terms, model)
+    weighed = views.with_columns(strength_nano=nano.shared_strength(views, model.residual_nano))
+    strong = _reaching_floor(weighed, model)
+    named = _name_contributors(strong, terms, links).with_columns(
+        numbers.identifiers["value"].gather(strong["identifier"]).alias("counterpart"),
+        family=pl.lit(EvidenceFamily.IDENTIFIER.value),
+    )
+    rows = numbers.holdings.select(subject="account", seen=_seen_by_holders(strong, numbers, terms))
+    return _Items(numbers.accounts, conform(named, Ledger), rows.drop_nulls())
+
+
+def _views(numbers: _Numbers, terms: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
+    """Weigh every identifier: once for all holders who pass nothing on, and once for each one who does.
+
+    The former see the same contributors, so that their view has no `viewer`. The latter, which are a `viewer` at a
+    `holding` each, are left out of their own. In the order of identifiers.
+    """
+    pools = terms.group_by("identifier", maintain_order=True).agg(
+        pool_nano=pl.col("contribution_nano").sum(), pool_count=pl.len().cast(pl.Int64)
+    )
+    own = terms.select("identifier", "holding", viewer="account", own_nano="contribution_nano")
+    views = pl.concat([pools.select("identifier"), own], how="diagonal").join(pools, on="identifier").sort(_VIEW)
+    return (
+        views.with_columns(*numbers.identifiers.select("kind", "holder_count")[views["identifier"]])
         .with_columns(
+            *map(model.of_kind, ("weight_nano", "reliability_nano", "base_rate_nano", "kappa_nano")),
             shared_risk_nano=pl.col("pool_nano") - pl.col("own_nano").fill_null(0),
-            contributor_count=pl.col("contributor_count") - pl.col("own_nano").is_not_null().cast(pl.Int64),
+            contributor_count=pl.col("pool_count") - pl.col("viewer").is_not_null().cast(pl.Int64),
+            others_count=pl.col("holder_count") - 1,
         )
         .filter(pl.col("shared_risk_nano") > 0)
     )
-    strong = candidates.with_columns(strength_nano=nano.shared_strength(candidates, model.residual_nano)).filter(
-        pl.col("strength_nano") >= max(1, model.floor_nano)
-    )
-    named = _name_contributors(strong, terms, links)
-    items = named.rename({"account_id": "subject", "value": "counterpart"}).with_columns(
-        family=pl.lit(EvidenceFamily.IDENTIFIER.value)
-    )
-    return conform(items, Ledger)
 
 
-def _pools(links: Links, terms: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
-    """Add up the contributions to each identifier, with the numbers that weigh it: one row per identifier."""
-    pools = terms.group_by("kind", "value").agg(
-        pool_nano=pl.col("contribution_nano").sum(), contributor_count=pl.len().cast(pl.Int64)
-    )
-    return pools.join(links.degrees, on=["kind", "value"]).with_columns(
-        *map(model.of_kind, ("weight_nano", "reliability_nano", "base_rate_nano", "kappa_nano")),
-        others_count=pl.col("holder_count") - 1,
-    )
+def _seen_by_holders(views: pl.DataFrame, numbers: _Numbers, terms: pl.DataFrame) -> pl.Series:
+    """Say which view each holding has, by its row; null for none."""
+    numbered = views.select("identifier", "holding").with_row_index("view")
+    common, own = numbered.filter(pl.col("holding").is_null()), numbered.drop_nulls("holding")
+    unseen = pl.repeat(None, numbers.identifiers.height, dtype=pl.UInt32, eager=True)
+    seen = unseen.scatter(common["identifier"], common["view"]).gather(numbers.holdings["identifier"])
+    # who contributes has no part in the common view, also where the own one is too weak
+    return seen.scatter(terms["holding"], None).scatter(own["holding"], own["view"])
 
 
-def _name_contributors(items: pl.DataFrame, terms: pl.DataFrame, links: Links) -> pl.DataFrame:
-    """Attach the largest contributors of each item, and the referrals behind all of them.
-
-    Most holders pass nothing on themselves and see the same others. So the lists are made once per identifier,
-    for no viewer in particular, and once more for each holder that has to be left out of its own.
-    """
-    key = ["kind", "value", "viewer"]
-    viewer = pl.when(pl.col("own_nano").is_not_null()).then("account_id").alias("viewer")
-    seen = items.with_columns(viewer)
-    views = seen.select(key).unique()
-    concerned = terms.join(views, on=["kind", "value"], how="semi")
-    lists = views.join(_largest(views, concerned), on=key, how="left", nulls_equal=True).join(
-        _referrals_behind(views, concerned, links), on=key, how="left", nulls_equal=True
-    )
-    named = lists.with_columns(pl.col("contributors", "referral_ids").fill_null(pl.lit([], dtype=pl.List(pl.String))))
-    return seen.join(named, on=key, nulls_equal=True, maintain_order="left")
+def _name_contributors(views: pl.DataFrame, terms: pl.DataFrame, links: Links) -> pl.DataFrame:
+    """Attach the largest contributors of each view, and the referrals behind all of them."""
+    wanted = views.select(_VIEW)
+    concerned = terms.join(wanted, on="identifier", how="semi")
+    for lists in (_largest(wanted, concerned), _referrals_behind(wanted, concerned, links)):
+        views = views.join(lists, on=_VIEW, how="left", nulls_equal=True, maintain_order="left")
+    return views.with_columns(pl.col("contributors", "referral_ids").fill_null(pl.lit([], dtype=pl.List(pl.String))))
 
 
 def _largest(views: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
     """List the largest contributors of each identifier but the viewer; equal ones by account id."""
-    keys = ["kind", "value"]
-    ranked = terms.sort(*keys, "contribution_nano", "account_id", descending=[False, False, True, False])
-    first = ranked.group_by(keys, maintain_order=True).head(LISTED_CONTRIBUTORS + 1)
-    pairs = views.join(first.select(*keys, holder="account_id"), on=keys, maintain_order="left_right").filter(
-        pl.col("holder").ne_missing(pl.col("viewer"))
-    )
-    return pairs.group_by(*keys, "viewer", maintain_order=True).agg(
-        contributors=pl.col("holder").head(LISTED_CONTRIBUTORS)
-    )
+    ranked = terms.sort("identifier", "contribution_nano", "account", descending=[False, True, False])
+    first = ranked.group_by("identifier", maintain_order=True).head(LISTED_CONTRIBUTORS + 1)
+    pairs = views.join(
+        first.select("identifier", "account", "account_id"), on="identifier", maintain_order="left_right"
+    ).filter(pl.col("account").ne_missing(pl.col("viewer")))
+    return pairs.group_by(_VIEW, maintain_order=True).agg(contributors=pl.col("account_id").head(LISTED_CONTRIBUTORS))
 
 
 def _referrals_behind(views: pl.DataFrame, terms: pl.DataFrame, links: Links) -> pl.DataFrame:
@@ -291,14 +369,13 @@ def _referrals_behind(views: pl.DataFrame, terms: pl.DataFrame, links: Links) ->
 
     A referral counts unless the viewer is the only contributor that brings it.
     """
-    keys = ["kind", "value"]
     brought = terms.join(_referrals_of_accounts(links), on="account_id").explode("referral_ids")
-    counted = brought.group_by(*keys, "referral_ids").agg(
-        pl.len().alias("bringers"), bringer=pl.col("account_id").first()
+    counted = brought.group_by("identifier", "referral_ids").agg(
+        pl.len().alias("bringers"), bringer=pl.col("account").first()
     )
-    pairs = views.join(counted, on=keys)
+    pairs = views.join(counted, on="identifier")
     others = pairs.filter((pl.col("bringers") > 1) | pl.col("bringer").ne_missing(pl.col("viewer")))
-    return others.group_by(*keys, "viewer").agg(_sorted_set("referral_ids"))
+    return others.group_by(_VIEW).agg(_sorted_set("referral_ids"))
 
 
 def _referrals_of_accounts(links: Links) -> pl.DataFrame:
@@ -307,71 +384,123 @@ def _referrals_of_accounts(links: Links) -> pl.DataFrame:
     return direct.explode("referral_ids").group_by("account_id").agg(_sorted_set("referral_ids"))
 
 
+# --------------------------------------------------------------------------- what is seen, and who sees it
+
+
+def _items_of_one(items: pl.DataFrame, subjects: pl.Series | None = None) -> _Items:
+    """Take apart items that have one subject each: tables.Ledger.
+
+    Args:
+        items: The items, in any order.
+        subjects: All subjects of the round, sorted; by default those of the items.
+    """
+    ordered = items.sort(_WITHIN_SUBJECT)
+    names = ordered["subject"].unique().sort() if subjects is None else subjects
+    numbers = names.search_sorted(ordered["subject"]).cast(pl.UInt32)
+    return _Items(names, ordered, numbers.alias("subject").to_frame().with_row_index("seen").select("subject", "seen"))
+
+
+def _beside(first: _Items, later: _Items) -> _Items:
+    """Put items of a later family beside those of the same subjects."""
+    rows = later.rows.with_columns(pl.col("seen") + pl.lit(first.seen.height, pl.UInt32))
+    # in one piece, which is far quicker to gather lists from
+    seen = pl.concat([first.seen, later.seen], rechunk=True)
+    return _Items(first.subjects, seen, pl.concat([first.rows, rows]))
+
+
+def _written(items: _Items, number: int) -> pl.DataFrame:
+    """Write a closed round out: tables.Ledger, sorted by subject, family, kind, counterpart."""
+    rows = items.rows
+    return items.seen[rows["seen"]].with_columns(
+        *rows.select("points_nano", "kind_points_nano", "share_nano"),
+        items.subjects.gather(rows["subject"]).alias("subject"),
+        round=pl.lit(number, pl.Int64),
+    )
+
+
 # --------------------------------------------------------------------------- points, totals, carry
 
 
-def _close_round(items: pl.DataFrame, model: EvidenceModel, number: int) -> pl.DataFrame:
+def _close_round(items: _Items, model: EvidenceModel) -> _Items:
     """Turn strengths into points, points into capped sums per kind, and split those sums over the items."""
-    kept = items.filter(pl.col("strength_nano") >= max(1, model.floor_nano)).sort(_WITHIN_ROUND)
-    valued = kept.with_columns(
-        nano.points(kept).alias("points_nano"),
-        round=pl.lit(number, pl.Int64),
-        _group=pl.struct("subject", "family", "kind").rle_id(),
+    is_typology = pl.col("family") == EvidenceFamily.TYPOLOGY
+    valued = items.seen.select(
+        nano.points(items.seen).alias("points_nano"),
+        is_link=pl.col("family") == EvidenceFamily.LINK,
+        cap_nano=pl.when(is_typology).then(model.typology_cap_nano).otherwise(model.kind_cap_nano),
+        kind=pl.struct("family", "kind").rle_id(),
     )
-    sums = _kind_points(valued, model)
-    summed = valued.with_columns(sums.gather(valued["_group"]).alias("kind_points_nano"))
-    points, is_link = pl.col("points_nano"), pl.col("family") == EvidenceFamily.LINK
-    power = pl.when(is_link).then(nano.three_halves(points)).otherwise(nano.square(points))
-    shares = nano.split_exactly(summed.select("_group", total="kind_points_nano", part=power), "_group")
-    return conform(summed.with_columns(shares.alias("share_nano")), Ledger)
+    rows = items.rows.sort("subject", "seen", maintain_order=True)
+    rows = rows.with_columns(*valued[rows["seen"]]).with_columns(_group=pl.struct("subject", "kind").rle_id())
+    # the sum of one term is that term, and most items are the only one of their kind
+    alone = rows.select(pl.min_horizontal("points_nano", "cap_nano")).to_series()
+    group = pl.col("_group")
+    several = rows.with_row_index("row").filter((group == group.shift(-1)) | (group == group.shift()))
+    sums, shares = _split(several)
+    closed = rows.select("subject", "seen", "points_nano").with_columns(
+        alone.clone().scatter(several["row"], sums).alias("kind_points_nano"),
+        alone.clone().scatter(several["row"], shares).alias("share_nano"),
+    )
+    return _Items(items.subjects, items.seen, closed)
 
 
-def _kind_points(valued: pl.DataFrame, model: EvidenceModel) -> pl.Series:
-    """Add up the points of every `_group`, one kind of one subject, up to its cap; in the order of the groups."""
-    points = valued.select("_group", "family", "points_nano")
-    is_link, is_typology = (pl.col("family") == family for family in (EvidenceFamily.LINK, EvidenceFamily.TYPOLOGY))
-    kind_cap, typology_cap = (pl.lit(cap, pl.Int64) for cap in (model.kind_cap_nano, model.typology_cap_nano))
-    capped = [
-        nano.three_halves_norm(points.filter(is_link), ["_group"]).with_columns(cap=kind_cap),
-        nano.root_of_squares(points.filter(~is_link & ~is_typology), ["_group"]).with_columns(cap=kind_cap),
-        nano.root_of_squares(points.filter(is_typology), ["_group"]).with_columns(cap=typology_cap),
+def _split(several: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """Add up the points of every `_group`, one kind of one subject, up to its cap; return sum and share of each row."""
+    points, group = several.select(pl.col("_group").rle_id(), "points_nano", "is_link"), several["_group"].rle_id()
+    summed = [
+        nano.three_halves_norm(points.filter("is_link"), ["_group"]),
+        nano.root_of_squares(points.filter(~pl.col("is_link")), ["_group"]),
     ]
-    return pl.concat(capped).sort("_group").select(pl.min_horizontal("kind_points_nano", "cap")).to_series()
+    sums = pl.concat(summed).sort("_group")["kind_points_nano"].gather(group)
+    each = pl.col("points_nano")
+    split = several.select(
+        group,
+        total=pl.min_horizontal(sums, "cap_nano"),
+        part=pl.when("is_link").then(nano.three_halves(each)).otherwise(nano.square(each)),
+    )
+    return split["total"], nano.split_exactly(split, "_group")
+
+
+def _starts(values: pl.Series) -> pl.Series:
+    """Return the rows in which another value begins, the first row among them."""
+    return values.ne_missing(values.shift()).arg_true()
 
 
 def _totals(items: pl.DataFrame, points: str) -> pl.DataFrame:
-    """E and S per subject, in the order of the items, from a column of points that add up to E."""
-    summed = items.group_by("subject", maintain_order=True).agg(points_nano=pl.col(points).sum())
+    """E and S per `subject` from a column of points that add up to E; items of one subject stand together."""
+    starts = _starts(items["subject"])
+    first = starts.to_numpy()
+    sums = np.add.reduceat(items[points].to_numpy(), first) if len(first) else np.empty(0, np.int64)
+    summed = pl.DataFrame({"subject": items["subject"].gather(starts), "points_nano": sums})
     return summed.with_columns(score_nano=nano.score(summed, "points_nano"))
 
 
-def _carry(items: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
-    """rho = max(lambda S, lambda_d S_direct): what a subject passes on. `account_id, risk_nano`."""
-    total = _totals(items, "share_nano")
-    from_confirmed = items.filter(pl.col("from_confirmed").fill_null(value=False))
-    direct = _totals(_resum(from_confirmed, model), "kind_points_nano").select("subject", direct_nano="score_nano")
-    return total.join(direct, on="subject", how="left").select(
-        account_id="subject",
-        risk_nano=pl.max_horizontal(
-            nano.proportion(pl.col("score_nano"), model.indirect_carry_nano),
-            nano.proportion(pl.col("direct_nano").fill_null(0), model.direct_carry_nano),
-        ),
+def _carried(items: _Items, model: EvidenceModel) -> pl.Series:
+    """rho = max(lambda S, lambda_d S_direct): what each subject of a closed round passes on, by its number."""
+    count = items.subjects.len()
+    confirmed = items.seen["from_confirmed"].fill_null(value=False).gather(items.rows["seen"])
+    direct = items.rows.filter(confirmed)
+    kinds = direct.with_columns(items.seen["kind"].gather(direct["seen"]))
+    sums = nano.three_halves_norm(kinds, ["subject", "kind"]).sort("subject")
+    capped = sums.with_columns(pl.min_horizontal("kind_points_nano", pl.lit(model.kind_cap_nano)))
+    scores = pl.DataFrame(
+        {
+            "all": _by_subject(_totals(items.rows, "share_nano"), count),
+            "direct": _by_subject(_totals(capped, "kind_points_nano"), count),
+        }
     )
+    return scores.select(
+        pl.max_horizontal(
+            nano.proportion(pl.col("all"), model.indirect_carry_nano),
+            nano.proportion(pl.col("direct"), model.direct_carry_nano),
+        )
+    ).to_series()
 
 
-def _resum(items: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
-    """Sum a part of the link items anew, with the same cap."""
-    sums = nano.three_halves_norm(items, ["subject", "family", "kind"])
-    return sums.with_columns(kind_points_nano=pl.min_horizontal("kind_points_nano", pl.lit(model.kind_cap_nano)))
+def _by_subject(totals_of: pl.DataFrame, count: int) -> pl.Series:
+    """Put scores in the places of their subjects; who has no item scores nothing."""
+    return pl.zeros(count, pl.Int64, eager=True).scatter(totals_of["subject"], totals_of["score_nano"])
 
 
 def _sorted_set(column: str) -> pl.Expr:
     return pl.col(column).drop_nulls().unique().sort()
-
-
-def _sorted(items: pl.DataFrame) -> pl.DataFrame:
-    return items.sort("round", *_WITHIN_ROUND)
-
-
-def _sorted_contributions(terms: pl.DataFrame) -> pl.DataFrame:
-    return terms.sort("round", "kind", "value", "account_id")

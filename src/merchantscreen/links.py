@@ -201,9 +201,11 @@ def names_in_text(text: str) -> Iterator[str]:
 
 def _observed(traffic: Traffic, names: FlaggedNames, windows: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Find flagged hosts in 3-D Secure and payment messages."""
-    for column, kind in (("requestor_host", "observed_requestor_url"), ("acceptor_host", "observed_acceptor_url")):
-        hosts = traffic.values(column, names.signs())
-        matched = match_hosts(hosts, names.domains).rename({"host": "seen_as"})
+    kinds = {"requestor_host": "observed_requestor_url", "acceptor_host": "observed_acceptor_url"}
+    # most hosts are in both columns, and a host that is not in one of them finds nothing there
+    hosts = pl.concat([traffic.values(column, names.signs()).alias("host") for column in kinds])
+    matched = match_hosts(hosts, names.domains).rename({"host": "seen_as"})
+    for column, kind in kinds.items():
         yield _activity(traffic, column, matched, windows, kind)
 
 

@@ -69,13 +69,15 @@ def cut(traffic: Traffic, declared: Frame, linked: pl.DataFrame, model: Evidence
         followed = _worth_following(pl.concat(own).unique(), accounts, counted, model)
         expanded = holders_of(traffic, declared, followed)
         found.append(expanded)
-        frontier = _reached(expanded["account_id"], hop, model).join(accounts, on="account_id", how="anti")
-        accounts = pl.concat([accounts, frontier])
+        if hop < model.account_rounds - 1:
+            frontier = _reached(expanded["account_id"], hop, model).join(accounts, on="account_id", how="anti")
+            accounts = pl.concat([accounts, frontier])
     shared = pl.concat(degrees).unique(_IDENTIFIER).sort(_IDENTIFIER)
     mine = pl.concat(own).join(shared.filter(pl.col("holder_count") >= 2), on=_IDENTIFIER, how="semi")
+    holdings = _without_repeats(pl.concat([*found, mine]).sort("account_id", *_IDENTIFIER))
     return Neighbourhood(
-        accounts.select("account_id", "hop").sort("account_id"),
-        pl.concat([*found, mine]).unique().sort("account_id", *_IDENTIFIER),
+        _with_last_reached(accounts, holdings, model),
+        holdings,
         shared,
         _breadths(mine),
     )
@@ -171,6 +173,19 @@ def _most_carried(model: EvidenceModel) -> pl.Expr:
     """Bound what a linked account ever carries: its links' share now, or lambda of a score that may still grow."""
     grows = model.account_rounds > 2
     return pl.max_horizontal("risk_nano", pl.lit(model.indirect_carry_nano if grows else 0)).alias("most_nano")
+
+
+def _without_repeats(ordered: pl.DataFrame) -> pl.DataFrame:
+    """Keep each of some sorted rows once: quicker than looking for equal ones anywhere."""
+    return ordered.filter(pl.any_horizontal(pl.all().ne_missing(pl.all().shift())))
+
+
+def _with_last_reached(accounts: pl.DataFrame, holdings: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
+    """Add the accounts of the last hop, by far the most, from the sorted holdings; `account_id, hop`, sorted."""
+    holders = _without_repeats(holdings.select("account_id"))
+    last = holders.join(accounts, on="account_id", how="anti", maintain_order="left")
+    noted = last.with_columns(hop=pl.lit(model.account_rounds - 1, pl.Int64))
+    return noted.merge_sorted(accounts.select("account_id", "hop").sort("account_id"), key="account_id")
 
 
 def _reached(accounts: Iterable[str], hop: int, model: EvidenceModel) -> pl.DataFrame:

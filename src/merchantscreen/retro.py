@@ -121,7 +121,7 @@ def look_back(
     )
     clues = flagged.clues.join(domains, on="domain", how="semi")
     names = FlaggedNames(domains, clues, policy.free_mail_domains)
-    traffic = Traffic(engine, parts_of_entries(engine, inside, period.until_at))
+    traffic = Traffic(engine, parts_of_entries(engine, inside, kept.merged, period.until_at))
     nothing = engine.load(empty(DeclaredIdentifiers))
     found = find_links(traffic, nothing, empty(Accounts), names, period.until_at, policy.evidence)
     seen = found.filter("in_window")

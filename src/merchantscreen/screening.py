@@ -24,6 +24,7 @@ from merchantscreen.features import naive_utc
 from merchantscreen.intake import Intake
 from merchantscreen.intake.entries import Entry
 from merchantscreen.intake.inplace import unchanged
+from merchantscreen.intake.merged import Merged
 from merchantscreen.intake.reducing import TABLES as ENTRY_TABLES
 from merchantscreen.links import FlaggedNames, count_links, find_links
 from merchantscreen.measuring import Data, measure
@@ -48,7 +49,7 @@ from merchantscreen.tables import (
     conform,
     empty,
 )
-from merchantscreen.traffic import IndexedTables, Part, Traffic, WholeTable
+from merchantscreen.traffic import IndexedTables, MergedTables, Part, Traffic, WholeTable
 from merchantscreen.unstaged import FilesInPlace
 from merchantscreen.vocabulary import RuleStatus, Tier
 
@@ -250,16 +251,28 @@ def traffic_of(engine: Engine, intake: Intake, as_of: datetime) -> Traffic:
         parts.append(WholeTable(engine, intake.elsewhere, as_of))
     if intake.plain_files:
         parts.append(FilesInPlace(engine, intake.plain_files, as_of))
-    return Traffic(engine, (*parts, *parts_of_entries(engine, intake.entries, as_of)))
+    return Traffic(engine, (*parts, *parts_of_entries(engine, intake.entries, intake.merged, as_of)))
 
 
-def parts_of_entries(engine: Engine, entries: Sequence[Entry], as_of: datetime) -> tuple[Part, ...]:
-    """Give the transactions of entries of the index; one that the moment cuts in two is asked for its rows alone."""
-    early = [entry for entry in entries if _is_before(entry, as_of)]
-    later = [file for entry in entries if not _is_before(entry, as_of) for file in entry.table("rows")]
+def parts_of_entries(
+    engine: Engine, entries: Sequence[Entry], merged: Sequence[Merged], as_of: datetime
+) -> tuple[Part, ...]:
+    """Give the transactions of entries of the index; one that the moment cuts in two is asked for its rows alone.
+
+    Args:
+        engine: Where the tables are.
+        entries: The entries.
+        merged: Tables that stand for several of them, used where the moment cuts none of these.
+        as_of: The moment of the run.
+    """
+    early = {entry.name: entry for entry in entries if _is_before(entry, as_of)}
+    later = [file for entry in entries if entry.name not in early for file in entry.table("rows")]
     parts: list[Part] = [WholeTable(engine, engine.scan(later), as_of)] if later else []
-    if early:
-        tables = {name: [file for entry in early for file in entry.table(name)] for name in ENTRY_TABLES}
+    whole = [one for one in merged if one.entries <= early.keys()]
+    parts += [MergedTables(engine, one) for one in whole]
+    single = [entry for name, entry in early.items() if not any(name in one.entries for one in whole)]
+    if single:
+        tables = {name: [file for entry in single for file in entry.table(name)] for name in ENTRY_TABLES}
         parts.append(IndexedTables(engine, {name: engine.scan(paths) for name, paths in tables.items()}))
     return tuple(parts)
 

@@ -24,6 +24,7 @@ import polars as pl
 
 from merchantscreen.engines import Engine, Frame
 from merchantscreen.features import moment_literal
+from merchantscreen.intake.merged import Merged
 from merchantscreen.tables import Transactions, empty
 
 _MANY: Final = 100_000
@@ -197,3 +198,53 @@ class IndexedTables:
     def late_count(self) -> int:
         """Count the rows after the moment of the run: none, by what the tables may hold."""
         return 0
+
+
+class MergedTables:
+    """Transactions in the merged tables of the index: a directory says in which few blocks the rows of an account are.
+
+    Args:
+        engine: Where the tables are.
+        merged: The tables; nothing in them is later than the run.
+    """
+
+    def __init__(self, engine: Engine, merged: Merged) -> None:
+        self._engine, self._merged = engine, merged
+        self._directory = engine.scan([merged.accounts])
+
+    def values(self, column: str, signs: Sequence[str]) -> pl.Series:
+        """List the distinct known texts of a column that contain one of some signs."""
+        wanted = self._pairs(column).filter(~nw.col("value").is_null(), *_has_sign("value", signs))
+        return self._engine.collect(wanted.select("value").unique())["value"]
+
+    def rows_with(self, column: str, values: pl.Series, columns: Sequence[str]) -> Frame:
+        """Give some columns of the rows that hold one of some values."""
+        holders = self._engine.collect(self.holders(column, values).select("account_id").unique())["account_id"]
+        return self._engine.among(self._rows(holders), column, values).select(*columns)
+
+    def rows_of(self, accounts: pl.Series, columns: Sequence[str]) -> Frame:
+        """Give some columns of the rows of some accounts."""
+        return self._rows(accounts).select(*columns)
+
+    def holders(self, column: str, values: pl.Series) -> Frame:
+        """List who holds which of some values."""
+        return self._engine.among(self._pairs(column), "value", values)
+
+    def accounts(self) -> pl.Series:
+        """List the accounts with transactions."""
+        return self._engine.collect(self._directory.select("account_id"))["account_id"]
+
+    def late_count(self) -> int:
+        """Count the rows after the moment of the run: none, by what the tables may hold."""
+        return 0
+
+    def _pairs(self, column: str) -> Frame:
+        return self._engine.scan([self._merged.pairs(column)])
+
+    def _rows(self, accounts: pl.Series) -> Frame:
+        """Give the rows of some accounts out of the blocks that hold them."""
+        listed = self._engine.among(self._directory, "account_id", accounts).select("block").unique()
+        blocks = [self._merged.block(number) for number in self._engine.collect(listed)["block"].sort()]
+        if not blocks:
+            return self._engine.load(empty(Transactions))
+        return self._engine.among(self._engine.scan(blocks), "account_id", accounts)

@@ -1,21 +1,25 @@
 """Transactions in Parquet files that stay where they are: a part of the traffic for the embedded engine.
 
-Each question becomes a condition on the files' own columns: the texts behind a name, the card acceptor ids
-behind an account. What that lets through is made into tables.Transactions and held against the question again.
+Each question becomes a condition on one column of the files' own: the texts behind a name, the card acceptor ids
+behind an account. What that lets through is joined to what these texts stand for, so that an account id or a
+name is made once for each text, and not for each row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
 import narwhals.stable.v2 as nw
 import polars as pl
 
 from merchantscreen.engines import Engine, Frame
 from merchantscreen.features import naive_utc
-from merchantscreen.intake.inplace import NAMED_COLUMNS, PlainFile, joined
+from merchantscreen.intake.inplace import NAMED_COLUMNS, PlainFile, aside, joined, tables_of
 from merchantscreen.traffic import sign_pattern
+
+_OF_SEVERAL_FIELDS: Final = ("account_id", "terminal")
 
 
 class FilesInPlace:
@@ -37,23 +41,35 @@ class FilesInPlace:
         """List the distinct known texts of a column that contain one of some signs; also of rows after the moment."""
         if column not in NAMED_COLUMNS:
             raise ValueError(f"no names are kept of {column}")
-        own = (pl.col("field") == NAMED_COLUMNS[column]) & pl.col("name").is_not_null()
-        named = pl.concat([file.table("names").filter(own) for file in self._files])
+        named = self._names(column).filter(pl.col("name").is_not_null())
         wanted = named.filter(pl.col("name").str.contains(sign_pattern(signs))) if signs else named
         return self._collected(wanted.select("name").unique())["name"]
 
     def rows_with(self, column: str, values: pl.Series, columns: Sequence[str]) -> Frame:
         """Give some columns of the rows that hold one of some values."""
-        return self._rows(column, values, columns, [self._condition(file, column, values) for file in self._files])
+        if column == "account_id":
+            return self.rows_of(values, columns)
+        parts = []
+        for file in self._files:
+            rows, ready = self._holding(file, column, values)
+            made = file.transactions(rows, sorted({*columns, column}), ready=ready)
+            parts.append(_exactly(column, values, made))
+        return _together(parts, columns)
 
     def rows_of(self, accounts: pl.Series, columns: Sequence[str]) -> Frame:
         """Give some columns of the rows of some accounts."""
-        return self.rows_with("account_id", accounts, columns)
+        parts = [part for file in self._files for part in self._of_accounts(file, accounts, columns)]
+        return _together(parts, columns)
 
     def holders(self, column: str, values: pl.Series) -> Frame:
         """List who holds which of some values."""
-        found = self.rows_with(column, values, [column, "account_id"])
-        return found.select(nw.col(column).alias("value"), nw.col("account_id"))
+        wanted, parts = (column, "account_id"), []
+        for file in self._files:
+            rows, ready = self._holding(file, column, values)
+            # account ids are made of texts that differ: a hub's rows are many, and its holders are few
+            once = file.once(rows, wanted, ready)
+            parts.append(_exactly(column, values, file.transactions(once, wanted, ready=ready)))
+        return _together(parts, wanted).select(nw.col(column).alias("value"), nw.col("account_id"))
 
     def accounts(self) -> pl.Series:
         """List the accounts with transactions."""
@@ -70,37 +86,35 @@ class FilesInPlace:
         late = (file.rows().filter(file.happened() > self._until) for file in self._files if self._cuts(file))
         return sum(int(self._collected(rows.select(pl.len()))["len"].item()) for rows in late)
 
-    # ----------------------------------------------------------------------- conditions
+    # ----------------------------------------------------------------------- rows by a condition on one column
 
-    def _rows(self, column: str, values: pl.Series, columns: Sequence[str], conditions: Sequence[pl.Expr]) -> Frame:
-        wanted = list(dict.fromkeys([*columns, column]))
-        parts = [
-            file.transactions(self._in_time(file, file.rows().filter(condition)), wanted)
-            for file, condition in zip(self._files, conditions, strict=True)
-        ]
-        # a join and no condition: that would be asked of every row, beside the one that spares them
-        exact = pl.concat(parts).join(pl.LazyFrame({column: values.unique()}), on=column, how="semi")
-        frame: Frame = nw.from_native(exact.select(columns))
-        return frame
+    def _holding(self, file: PlainFile, column: str, values: pl.Series) -> tuple[pl.LazyFrame, tuple[str, ...]]:
+        """Give the rows that can hold some values of a column, and say whether the column is already beside them."""
+        field = NAMED_COLUMNS.get(column, "terminal_id" if column == "terminal" else column)
+        if not file.has(field):
+            return file.rows().filter(pl.lit(value=False)), ()
+        if column not in NAMED_COLUMNS:
+            return self._where(file, field, _endings(values) if column == "terminal" else values), ()
+        wanted = self._names(column).filter(pl.col("name").is_in(values.implode())).unique("raw")
+        texts = self._collected(wanted.select(pl.col("raw").alias(field), pl.col("name").alias(aside(column))))
+        return self._where(file, field, texts[field]).join(texts.lazy(), on=field), (column,)
 
-    def _condition(self, file: PlainFile, column: str, values: pl.Series) -> pl.Expr:
-        """Say in the file's own columns which rows can hold one of some values."""
-        name, texts = self._texts(file, column, values)
-        return pl.col(name).is_in(texts.implode()) if file.has(name) else pl.lit(value=False)
+    def _of_accounts(self, file: PlainFile, accounts: pl.Series, columns: Sequence[str]) -> Iterator[pl.LazyFrame]:
+        """Give the rows of some accounts: by card acceptor id, and by the whole key where accounts share that."""
+        field, held = "card_acceptor_id", file.table("accounts").select("account_id", "card_acceptor_id")
+        own = self._collected(held.filter(pl.col("account_id").is_in(accounts.implode())).select(field).unique())[field]
+        alike = self._collected(held.filter(pl.col(field).is_in(own.implode())).unique())
+        only = alike.filter(pl.col(field).is_unique()).rename({"account_id": aside("account_id")})
+        rows = self._where(file, field, only[field]).join(only.lazy(), on=field)
+        yield file.transactions(rows, columns, ready=["account_id"])
+        shared = alike.filter(~pl.col(field).is_unique())[field]
+        if shared.len():
+            made = file.transactions(self._where(file, field, shared), sorted({*columns, "account_id"}))
+            yield _exactly("account_id", accounts, made)
 
-    def _texts(self, file: PlainFile, column: str, values: pl.Series) -> tuple[str, pl.Series]:
-        """Give a field of the file and its texts that can stand behind some values of a column."""
-        if column in NAMED_COLUMNS:
-            own = file.table("names").filter(
-                (pl.col("field") == NAMED_COLUMNS[column]) & pl.col("name").is_in(values.implode())
-            )
-            return NAMED_COLUMNS[column], self._collected(own.select("raw").unique())["raw"]
-        if column == "account_id":
-            own = file.table("accounts").filter(pl.col("account_id").is_in(values.implode()))
-            return "card_acceptor_id", self._collected(own.select("card_acceptor_id").unique())["card_acceptor_id"]
-        if column == "terminal":
-            return "terminal_id", pl.Series(sorted(set(_endings(values))), dtype=pl.String)
-        return column, values
+    def _where(self, file: PlainFile, field: str, texts: pl.Series) -> pl.LazyFrame:
+        """Open the rows up to the moment that have one of some texts in a field."""
+        return self._in_time(file, file.rows().filter(pl.col(field).is_in(texts.unique().implode())))
 
     def _in_time(self, file: PlainFile, rows: pl.LazyFrame) -> pl.LazyFrame:
         return rows.filter(file.happened() <= self._until) if self._cuts(file) else rows
@@ -109,12 +123,32 @@ class FilesInPlace:
         """Tell whether the moment of the run leaves some rows of a file out."""
         return file.last_at is not None and file.last_at > self._until
 
+    # ----------------------------------------------------------------------- what texts stand for
+
+    def _names(self, column: str) -> pl.LazyFrame:
+        """Open the names of a column, some perhaps several times: `raw, name`."""
+        tables = pl.scan_parquet(list(tables_of(self._files, "names")), glob=False)
+        return tables.filter(pl.col("field") == NAMED_COLUMNS[column]).select("raw", "name")
+
     def _collected(self, rows: pl.LazyFrame) -> pl.DataFrame:
         return self._engine.collect(nw.from_native(rows))
 
 
-def _endings(values: pl.Series) -> Iterator[str]:
-    """Yield what can be the terminal in `acquirer/terminal`: an acquirer id may hold a slash of its own."""
-    for value in values:
-        parts = value.split("/")
-        yield from ("/".join(parts[place:]) for place in range(1, len(parts)))
+def _exactly(column: str, values: pl.Series, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Drop what a condition let through that does not hold one of the values: columns made of several fields alone."""
+    if column not in _OF_SEVERAL_FIELDS:
+        return rows
+    # a join and no condition: that would be asked of every row, beside the one that spares them
+    return rows.join(pl.LazyFrame({column: values.unique()}), on=column, how="semi")
+
+
+def _together(parts: Sequence[pl.LazyFrame], columns: Sequence[str]) -> Frame:
+    frame: Frame = nw.from_native(pl.concat([part.select(columns) for part in parts]))
+    return frame
+
+
+def _endings(values: pl.Series) -> pl.Series:
+    """List what can be the terminal in `acquirer/terminal`: an acquirer id may hold a slash of its own."""
+    split = [value.split("/") for value in values]
+    found = {"/".join(parts[place:]) for parts in split for place in range(1, len(parts))}
+    return pl.Series(sorted(found), dtype=pl.String)

@@ -9,7 +9,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +19,9 @@ from cli.command import AS_OF, TRANSACTION_COLUMNS, TRANSACTIONS, Inputs, Ran, m
 
 from merchantscreen import blindspots, screening
 from merchantscreen.intake import reducing
+from merchantscreen.intake.entries import FACTS
 from merchantscreen.intake.index import Index
+from merchantscreen.intake.known import ACCOUNTS, DECLARED, REJECTS
 
 MOMENTS = 8
 """Kills that are spread over the changes of a command."""
@@ -36,16 +38,18 @@ def stopper() -> Iterator[Stopper]:
 
 @dataclass(frozen=True)
 class Place:
-    """Two days of transactions, and an index of them that was made in one go.
+    """Files of one role, and an index of them that was made in one go.
 
     Attributes:
         inputs: The files of a run.
-        days: Transaction files, a CSV and a Parquet file.
+        role: Option that names the files, and folder of the index that keeps what they come to.
+        files: Two days of transactions, or the merchants.
         whole: The index as it has to be in the end: content by place.
     """
 
     inputs: Inputs
-    days: tuple[Path, ...]
+    role: str
+    files: tuple[Path, ...]
     whole: dict[str, bytes]
 
     @property
@@ -56,7 +60,13 @@ class Place:
     @property
     def words(self) -> list[str | Path]:
         """The words of the command that makes it."""
-        return ["index", "--index", self.index, "--transactions", *self.days]
+        return ["index", "--index", self.index, f"--{self.role}", *self.files]
+
+    @property
+    def kept(self) -> dict[str, bytes]:
+        """Every file of what the index keeps of them, as it is now."""
+        folder = self.index / self.role
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     def finish(self) -> Ran:
         """Let the same command run to its end."""
@@ -71,67 +81,81 @@ class Place:
     def assert_finishes(self) -> None:
         """The same command ends with the same bytes as if it had never been disturbed."""
         assert self.finish().code == 0
-        assert entries(self.index) == self.whole
+        assert self.kept == self.whole
 
 
-def entries(index: Path) -> dict[str, bytes]:
-    """Read every file of every entry."""
-    folder = index / "transactions"
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def made_in_one_go(inputs: Inputs, role: str, *files: Path) -> Place:
+    """Make the index of some files, and note what it came to."""
+    place = Place(inputs, role, files, {})
+    assert place.finish().code == 0
+    return replace(place, whole=place.kept)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """Write the files and make the index in one go."""
-    folder = tmp_path_factory.mktemp("place")
-    inputs = Inputs.good(folder)
+def days(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Write two days of transactions and make their index in one go."""
+    inputs = Inputs.good(tmp_path_factory.mktemp("days"))
     first = inputs.write("one.csv", [TRANSACTION_COLUMNS, *TRANSACTIONS[:6]])
     second = inputs.write("two.csv", [TRANSACTION_COLUMNS, *TRANSACTIONS[6:]])
-    place = Place(inputs, (first, second), {})
-    assert place.finish().code == 0
-    return Place(inputs, (first, second), entries(place.index))
+    return made_in_one_go(inputs, "transactions", first, second)
+
+
+@pytest.fixture(scope="module")
+def merchants(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Write merchants and make their index in one go."""
+    inputs = Inputs.good(tmp_path_factory.mktemp("merchants"))
+    return made_in_one_go(inputs, "merchants", inputs.folder / "merchants.csv")
 
 
 @pytest.fixture
-def place(made: Place) -> Place:
-    """Give a test the files, and no index."""
+def place(days: Place) -> Place:
+    """Give a test the days, and no index."""
+    shutil.rmtree(days.index, ignore_errors=True)
+    return days
+
+
+@pytest.fixture(params=["days", "merchants"])
+def either(request: pytest.FixtureRequest) -> Place:
+    """Give a test the days, and then the merchants; both without an index."""
+    made: Place = request.getfixturevalue(request.param)
     shutil.rmtree(made.index, ignore_errors=True)
     return made
 
 
 def spread(changes: int) -> list[int]:
-    """Choose moments over all changes, the first and the last among them."""
+    """Choose moments over all changes, the first and the last among them; all moments if there are not many."""
     assert changes >= MOMENTS
+    if changes <= 2 * MOMENTS:
+        return list(range(1, changes + 1))
     return sorted({1 + (changes - 1) * number // (MOMENTS - 1) for number in range(MOMENTS)})
 
 
 # --------------------------------------------------------------------------- the index
 
 
-def test_a_killed_index_is_intact_and_goes_on(place: Place, stopper: Stopper) -> None:
+def test_a_killed_index_is_intact_and_goes_on(either: Place, stopper: Stopper) -> None:
     """Whenever it is killed, what counts passes the check, and the same command ends with the same bytes."""
-    changes = stopper.run(place.words).changes
-    assert entries(place.index) == place.whole
+    changes = stopper.run(either.words).changes
+    assert either.kept == either.whole
     for moment in spread(changes):
-        shutil.rmtree(place.index)
-        assert stopper.run(place.words, at=moment).code is None, moment
-        place.assert_intact()
-        place.assert_finishes()
+        shutil.rmtree(either.index)
+        assert stopper.run(either.words, at=moment).code is None, moment
+        either.assert_intact()
+        either.assert_finishes()
 
 
 def test_a_killed_addition_leaves_what_was_there(place: Place, stopper: Stopper) -> None:
     """A file more is killed at its moments; the entry of the first day is never touched."""
-    first = ["index", "--index", place.index, "--transactions", place.days[0]]
-    assert merchantscreen(*first).code == 0
+    assert replace(place, files=place.files[:1]).finish().code == 0
     shutil.copytree(place.index, place.index.with_name("before"), dirs_exist_ok=True)
-    before = entries(place.index)
+    before = place.kept
     changes = stopper.run(place.words).changes
     for moment in spread(changes)[1:-1:2]:
         shutil.rmtree(place.index)
         shutil.copytree(place.index.with_name("before"), place.index)
         assert stopper.run(place.words, at=moment).code is None, moment
         place.assert_intact()
-        after = entries(place.index)
+        after = place.kept
         assert {name: after[name] for name in before} == before
         place.assert_finishes()
 
@@ -146,7 +170,7 @@ def test_finished_buckets_are_kept(place: Place, monkeypatch: pytest.MonkeyPatch
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(rows, path)
 
-    one = ["index", "--index", place.index, "--transactions", place.days[0]]
+    one = replace(place, files=place.files[:1]).words
     with monkeypatch.context() as full:
         full.setattr(reducing, "write_table", until_full)
         ran = merchantscreen(*one)
@@ -169,27 +193,69 @@ def assert_told(ran: Stopped, moment: object) -> None:
     assert ran.code == 73 or ran.err.split(" ")[0] in TELLING, (moment, ran)
 
 
-def test_a_full_disk_leaves_the_index_intact(place: Place, stopper: Stopper) -> None:
+def test_a_full_disk_leaves_the_index_intact(either: Place, stopper: Stopper) -> None:
     """From any change on nothing more can be made: exit code 74, one line, and the next attempt gets there."""
-    changes = stopper.run(place.words).changes
+    changes = stopper.run(either.words).changes
     told = 0
     for moment in spread(changes):
-        shutil.rmtree(place.index, ignore_errors=True)
-        ran = stopper.run(place.words, at=moment, how="full")
+        shutil.rmtree(either.index, ignore_errors=True)
+        ran = stopper.run(either.words, at=moment, how="full")
         if ran.code != 0:  # after the last thing is made, only removing is left
             assert_told(ran, moment)
             told += 1
-        place.assert_intact()
-        place.assert_finishes()
+        either.assert_intact()
+        either.assert_finishes()
     assert told >= MOMENTS // 2
 
 
 @pytest.mark.parametrize("limit", [0, 100, 1_500])
-def test_a_disk_that_fills_while_a_library_writes(place: Place, stopper: Stopper, limit: int) -> None:
+def test_a_disk_that_fills_while_a_library_writes(either: Place, stopper: Stopper, limit: int) -> None:
     """The same where it is the Parquet writer that finds the disk full."""
-    assert_told(stopper.run(place.words, limit=limit), limit)
-    place.assert_intact()
-    place.assert_finishes()
+    assert_told(stopper.run(either.words, limit=limit), limit)
+    either.assert_intact()
+    either.assert_finishes()
+
+
+def test_half_a_set_of_merchants_is_never_used(merchants: Place, stopper: Stopper) -> None:
+    """Of a set that was killed before its last file a screen knows nothing; it reads the merchants itself."""
+    shutil.rmtree(merchants.index, ignore_errors=True)
+    changes = stopper.run(merchants.words).changes
+    for moment in range(changes, 0, -1):
+        shutil.rmtree(merchants.index)
+        stopper.run(merchants.words, at=moment)
+        if merchants.kept.keys() == {name for name in merchants.whole if not name.endswith(FACTS)}:
+            break
+    (table,) = merchants.index.glob(f"merchants/*/{ACCOUNTS}")
+    table.write_bytes(b"half")
+    assert Index(merchants.index).all_merchants() == []
+    assert merchantscreen(*merchants.inputs.words, "--index", merchants.index).code == 0
+    assert merchantscreen("verify", merchants.inputs.out / "r").code == 0
+
+
+def test_a_set_reaches_the_disk_before_the_word_that_it_is_whole(
+    merchants: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every table is synced before it gets its name, the facts after them, and the folder last."""
+    shutil.rmtree(merchants.index, ignore_errors=True)
+    said: list[str] = []
+    sync, rename = os.fsync, os.rename
+
+    def synced(handle: int) -> None:
+        said.append(f"sync {Path(f'/proc/self/fd/{handle}').readlink().name}")
+        sync(handle)
+
+    def named(path: Path, target: Path) -> None:
+        said.append(f"name {target.name}")
+        rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", named)
+    assert merchants.finish().code == 0
+    (whole,) = (merchants.index / "merchants").iterdir()
+    done = said[-10:]
+    for table in (ACCOUNTS, DECLARED, REJECTS):
+        assert done.index(f"sync {table}") < done.index(f"name {table}") < done.index(f"name {FACTS}")
+    assert done[-3:] == [f"name {FACTS}", f"sync {whole.name}", "sync merchants"]
 
 
 # --------------------------------------------------------------------------- a screen in place

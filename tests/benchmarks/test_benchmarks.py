@@ -80,13 +80,14 @@ def screened(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "run"
 
 
-@pytest.fixture(scope="module", params=["duckdb_plan.py", "pandas_networkx.py"])
+@pytest.fixture(scope="module", params=["duckdb_plan.py", "duckdb_plan.py --checks", "pandas_networkx.py"])
 def contestant(
     scripts: Path, world: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Path:
     """Run each contestant over the world, and return what it wrote."""
     out = tmp_path_factory.mktemp("contestant")
-    run(scripts / request.param, world, "--out", out)
+    name, *options = request.param.split()
+    run(scripts / name, world, "--out", out, *options)
     return out
 
 
@@ -161,6 +162,116 @@ def test_contestants_count_every_transaction_of_the_neighbourhood(world: Path, c
     assert counted.join(told, on=["account_id", "transaction_count"], how="anti").is_empty()
 
 
+# --------------------------------------------------------------------------- DuckDB with the checks
+
+CARD = "4111111111111111"
+BROKEN_KEYS = {
+    "network": ["net\u00e9"],
+    "acquirer_id": [None, "1 "],
+    "card_acceptor_id": [None, "x" * 65, CARD],
+    "payment_facilitator_id": ["pay@facilitator.example"],
+    "sub_merchant_id": ["https://shop.example"],
+}
+BROKEN_TRANSACTIONS: dict[str, list[object]] = {
+    **BROKEN_KEYS,
+    "transaction_id": ["a b", "x" * 129, f"no-{CARD}"],
+    "occurred_at": [None],
+    "amount_minor": [None, -1, 10**13 + 1, 4222222222222],
+    "currency": [None, "XXX"],
+    "transaction_type": ["gift"],
+    "outcome": ["maybe"],
+    "card_token": [CARD, "shop.example/path"],
+    "card_product": ["gift"],
+    "issuer_country": ["ZZ"],
+    "merchant_country": ["gb"],
+    "mcc": ["123", "74291"],
+    "entry_mode": ["05070"],
+    "eci": ["\x07"],
+    "descriptor": ["SHOP\x07", "x" * 100, "4111-1111 1111.1111", "12 4111111111111111", "+4111111111111111"],
+    "requestor_url": [f"https://shop.example/{CARD}", "https://\x01"],
+    "acceptor_url": ["shop.example\x7f"],
+    "terminal_id": ["+999 12345678"],
+    "device_token": ["\u00fc"],
+    "ip_token": ["4012888888881881"],
+}
+BROKEN_MERCHANTS: dict[str, list[object]] = {
+    **BROKEN_KEYS,
+    "legal_name": ["x" * 201],
+    "dba_name": [f"Shop {CARD}"],
+    "mcc": ["74"],
+    "country": ["XX"],
+    "status": ["gone"],
+    "website_urls": [[f"https://{CARD}.example"]],
+    "email": ["x" * 255],
+    "phone": ["1" * 41],
+    "address": ["Mill\x00Lane"],
+    "settlement_account_token": ["a b"],
+    "tax_id_token": ["5555555555554444"],
+    "principal_tokens": [["own-1", "John Doe"], [CARD]],
+    "agent_id": [" AG"],
+    "declared_monthly_volume_minor": [-1],
+    "declared_average_ticket_minor": [10**13 + 1],
+    "currency": ["EURO"],
+    "listing_codes": [["a@b.example"]],
+}
+WELL: dict[str, list[object]] = {
+    "descriptor": ["4111 1111 1111 1112", "+41111111111", "SHOP\t1", "x" * 99],
+    "device_token": ["00000000-0000-4111-1111-111111111111", "a.b:c"],
+    "terminal_id": ["A 1"],
+    "ip_token": [None],
+}
+"""Values that look like broken ones and are none."""
+REPEATED = 3 + 2 * 3
+"""Of three rows that are repeated one each, of three that are contradicted both."""
+
+
+def break_rows(file: Path, broken: dict[str, list[object]]) -> None:
+    """Put each value into a row of its own, from the first row on."""
+    rows = pl.read_parquet(file)
+    columns = rows.to_dict(as_series=False)
+    for place, (name, value) in enumerate((name, value) for name, values in broken.items() for value in values):
+        columns[name][place] = value
+    pl.DataFrame(columns, schema=rows.schema).write_parquet(file)
+
+
+def repeat_rows(file: Path, count: int, other: str) -> None:
+    """Append the last rows of a file as they are, and those before them with another content."""
+    rows = pl.read_parquet(file)
+    contrary = rows.slice(rows.height - 2 * count, count).with_columns(pl.col(other) + 1)
+    pl.concat([rows, rows.tail(count), contrary]).write_parquet(file)
+
+
+@pytest.fixture(scope="module")
+def broken(scripts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a world in which every field is broken in every way that DuckDB is to find."""
+    folder = make(scripts, tmp_path_factory.mktemp("broken") / "world", transactions=3_000, accounts=600)
+    transactions, merchants = folder / "transactions" / "part-00000.parquet", folder / "merchants.parquet"
+    break_rows(transactions, {name: [*values, *WELL.get(name, [])] for name, values in BROKEN_TRANSACTIONS.items()})
+    break_rows(merchants, BROKEN_MERCHANTS)
+    repeat_rows(transactions, 3, "amount_minor")
+    repeat_rows(merchants, 3, "declared_average_ticket_minor")
+    return folder
+
+
+def test_duckdb_with_checks_refuses_the_rows_that_a_screen_rejects(scripts: Path, broken: Path, tmp_path: Path) -> None:
+    """Field by field, card numbers in any grouping, and repetitions: otherwise it would be compared for less work."""
+    run(scripts / "duckdb_plan.py", broken, "--out", tmp_path / "duckdb", "--checks")
+    ran = merchantscreen(
+        "screen", "--referrals", broken / "referrals.jsonl", "--merchants", broken / "merchants.parquet",
+        "--transactions", broken / "transactions", "--as-of", "2026-11-01T00:00:00Z", "--out", tmp_path,
+        "--run-id", "run", "--max-rejects", "100",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    refused = pl.read_parquet(tmp_path / "duckdb" / "refused.parquet").select(
+        pl.col("filename").str.split("/").list.last(), pl.col("file_row_number") + 1
+    )
+    rejected = pl.read_csv(tmp_path / "run" / "rejects.csv")
+    assert sorted(refused.rows()) == sorted(rejected.select("file", "line").rows())
+    told = {role: rows for (role,), rows in rejected.group_by("role")}
+    assert told["transactions"].height == sum(map(len, BROKEN_TRANSACTIONS.values())) + REPEATED
+    assert told["merchants"].height == sum(map(len, BROKEN_MERCHANTS.values())) + REPEATED
+
+
 # --------------------------------------------------------------------------- measuring
 
 
@@ -174,6 +285,59 @@ def test_exponents_of_made_numbers_are_found_again(measuring: ModuleType, expone
 def test_a_constant_part_lowers_the_exponent_and_is_not_taken_off(measuring: ModuleType) -> None:
     """From 2 to 11 while the size grows tenfold: log10 of 5.5."""
     assert measuring.exponent([1, 10], [1 + 1, 1 + 10]) == pytest.approx(0.740, abs=1e-3)
+
+
+@pytest.fixture
+def growth(scripts: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Load the benchmark of growth, which finds the others beside it."""
+    monkeypatch.syspath_prepend(str(scripts))
+    return importlib.import_module("growth")
+
+
+def grown(growth: ModuleType, points: list[int]) -> dict[str, list[list[object]]]:
+    """Make measures of two rounds: the floor reads each one in 1 us; the screen needs 5 s, and 3 us, or 4 of cpu."""
+    costs = {growth.FLOOR: (0, 1e-6, 1e-6), growth.SCREEN: (5, 3e-6, 4e-6)}
+    return {
+        name: [[growth.Measure(begin + point * wall, begin + point * cpu, 100.0)] * 2 for point in points]
+        for name, (begin, wall, cpu) in costs.items()
+    }
+
+
+def cells(table: str) -> list[list[str]]:
+    """Read the rows of a Markdown table."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+def test_what_is_added_is_told_beside_what_decoding_it_takes(growth: ModuleType) -> None:
+    """The cost of starting is no cost of the added; so growth beyond the scan can be seen."""
+    points = [1_000_000, 3_000_000, 10_000_000]
+    told = cells(growth.added_table("accounts", points, grown(growth, points)))
+    assert [row[0] for row in told] == [
+        "1,000,000 to 3,000,000", "3,000,000 to 10,000,000", "1,000,000 to 10,000,000",
+    ]  # fmt: skip
+    assert all([round(float(cell)) for cell in row[1:]] == [1, 3, 1, 4] for row in told)
+
+
+def test_exponents_are_fitted_over_all_points_and_over_the_judged_ones(growth: ModuleType) -> None:
+    """Starting the program, five seconds here, lowers those of small worlds, which the judged ones leave out."""
+    points = [1_000_000, 10_000_000, 100_000_000]
+    way = growth.Way(growth.PLANS["large"]["transactions"].base, points, judged_from=10_000_000)
+    told = cells(growth.fits_table("transactions", way, grown(growth, points)))
+    assert [row[:2] for row in told] == [
+        [name, f"{first} to 100,000,000"] for name in ("floor", "screen") for first in ("1,000,000", "10,000,000")
+    ]
+    over_all, judged = (float(row[2]) for row in told[2:])
+    assert over_all == pytest.approx(0.791, abs=1e-3)  # log10(305 s / 8 s) / 2
+    assert judged == pytest.approx(0.940, abs=1e-3)  # log10(305 s / 35 s)
+
+
+def test_the_largest_benchmark_has_the_points_that_were_asked_for(growth: ModuleType) -> None:
+    """Transactions 1 to 100 million, flagged domains a thousand to a million, accounts to ten million."""
+    ends = {along: (way.points[0], way.points[-1]) for along, way in growth.PLANS["large"].items()}
+    assert ends == {
+        "transactions": (10**6, 10**8), "domains": (10**3, 10**6), "accounts": (10**5, 10**7),
+    }  # fmt: skip
+    assert growth.PLANS["large"]["transactions"].judged_from == 10**7
 
 
 def test_memory_and_time_of_children_count(measuring: ModuleType) -> None:

@@ -158,9 +158,9 @@ def test_an_index_is_closed_to_others_and_nothing_is_left_to_work_with(desk: Des
     desk.index.mkdir(mode=0o755)
     desk.add(desk.day("one.csv", TRANSACTIONS))
     assert {path.name for path in desk.index.iterdir()} == {
-        MARK, "transactions", "merchants", "overlaps.json", "lock",
+        MARK, "transactions", "merchants", "merged", "overlaps.json", "lock",
     }  # fmt: skip
-    for name in ("transactions", "merchants"):
+    for name in ("transactions", "merchants", "merged"):
         assert stat.S_IMODE((desk.index / name).stat().st_mode) == 0o700
     shutil.rmtree(desk.index)
     desk.add(desk.inputs.folder / "one.csv")

@@ -15,12 +15,17 @@ from hypothesis import strategies as st
 from index.worlds import MOMENTS, Screened, World, decode_here, drawn, indexed, screened, tables_of
 from polars.testing import assert_frame_equal
 
+from merchantscreen.intake import merged
+
 
 @contextmanager
 def world_of(seed: int) -> Iterator[tuple[World, Path]]:
-    """Draw a world into a folder of its own, which is removed afterwards."""
+    """Draw a world into a folder of its own, which is removed afterwards; few entries and rows are merged there."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         decode_here(patch)
+        patch.setattr(merged, "GROUP_ENTRIES", 1 + seed % 3)
+        patch.setattr(merged, "PASS_ROWS", 20)
+        patch.setattr(merged, "BLOCK_ROWS", 7)
         yield drawn(seed, Path(name)), Path(name)
 
 

@@ -174,7 +174,8 @@ class WorkerHere:
 
     def __init__(self, staging: Path, name: str = "parquet") -> None:
         self._replies = io.BytesIO()
-        self._server = _Server(staging, f"{name}-0", self._replies)
+        self._staging, self._name, self._started = staging, name, 0
+        self.rest()
 
     def __enter__(self) -> Self:
         return self
@@ -183,7 +184,9 @@ class WorkerHere:
         """Leave nothing to end."""
 
     def rest(self) -> None:
-        """There is no process to end."""
+        """Forget what was read, as a process that ends does."""
+        self._server = _Server(self._staging, f"{self._name}-{self._started}", self._replies)
+        self._started += 1
 
     def ask(self, operation: str, path: Path | None = None, **facts: Any) -> Iterator[Message]:
         """Serve one request through the same bytes as the pipe."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merchantscreen.domains import DomainKey, DomainRefusal, defang, domain_key, registrable_domain
-from merchantscreen.intake.hosts import host_expression, hosts_of
+from merchantscreen.intake.hosts import Losses, each_host, host_expression, hosts_of, to_hosts
 
 LABELS = st.from_regex(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,8}[a-zA-Z0-9])?", fullmatch=True)
 NAMES = st.lists(LABELS, min_size=1, max_size=4).map(lambda labels: ".".join([*labels, "example"]))
@@ -36,6 +36,14 @@ def test_columns_are_read_like_single_values(texts: list[str]) -> None:
             assert (host, refusal, stripped) == (None, key.reason.value, False)
         else:
             assert (host, refusal, stripped) == (key.host, None, bool(key.stripped))
+
+
+@given(st.lists(st.none() | ADDRESSES, max_size=12))
+def test_a_column_is_read_alike_row_by_row_and_value_by_value(texts: list[str | None]) -> None:
+    """Websites and e-mail domains nearly all differ and are read row by row; hosts and losses are the same."""
+    column, by_row, by_value = pl.Series("url", texts, dtype=pl.String), Losses(), Losses()
+    assert each_host(column, by_row).equals(to_hosts(column, by_value))
+    assert by_row == by_value
 
 
 @given(st.lists(ADDRESSES, max_size=12))

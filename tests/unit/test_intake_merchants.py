@@ -12,7 +12,7 @@ import pytest
 from intake_files import merchant, write_csv
 
 from merchantscreen.errors import InputError
-from merchantscreen.intake import Intake, take_in
+from merchantscreen.intake import Intake, reading, take_in
 from merchantscreen.tables import Accounts, BlindSpots, DeclaredIdentifiers, Rejects
 
 RICH = merchant(
@@ -95,6 +95,30 @@ def test_rows_in_any_order_and_any_number_of_files_give_the_same_tables(tmp_path
     assert split.declared_file.read_bytes() == whole.declared_file.read_bytes()
     assert split.blind_spots.equals(whole.blind_spots)
     assert split.pseudonym_key_id == whole.pseudonym_key_id
+
+
+@pytest.mark.parametrize("key", [None, b"k" * 32])
+def test_files_that_are_combined_in_a_process_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: bytes | None
+) -> None:
+    """Many rows in CSV, and files of both kinds together, come to what few rows in CSV come to."""
+    rows = [{**RICH, "card_acceptor_id": f"C{n}", "email": f"shop{n % 3}@amber.example"} for n in range(6)]
+    paths = [write_csv(tmp_path / "a.csv", [*rows[:4], rows[1]]), write_csv(tmp_path / "b.csv", [*rows[2:], rows[0]])]
+    few = take_in(paths, [], tmp_path / "few", pseudonym_key=key)
+    assert few.rejects.height == 4
+    columns = pl.read_csv(paths[1], infer_schema=False)
+    lists = pl.col("website_urls", "principal_tokens", "listing_codes").str.split(";")
+    columns.with_columns(lists).write_parquet(tmp_path / "b.parquet")
+    mixed = take_in([paths[0], tmp_path / "b.parquet"], [], tmp_path / "mixed", pseudonym_key=key)
+    monkeypatch.setattr(reading, "FEW_BYTES", 0)
+    many = take_in(paths, [], tmp_path / "many", pseudonym_key=key)
+    for other in (mixed, many):
+        assert other.accounts.equals(few.accounts)
+        assert other.declared_file.read_bytes() == few.declared_file.read_bytes()
+        assert other.rejects["code"].equals(few.rejects["code"])
+        assert other.blind_spots.equals(few.blind_spots)
+        assert other.pseudonym_key_id == few.pseudonym_key_id
+    assert many.rejects.equals(few.rejects)
 
 
 def test_a_repeated_row_counts_once(tmp_path: Path) -> None:

@@ -43,6 +43,20 @@ def test_a_third_round_reaches_one_identifier_further(tmp_path: Path) -> None:
     assert reached(around(tmp_path, ["A/1"], stated, account_rounds=3)) == {"A/1": 0, "A/2": 1, "A/3": 2}
 
 
+def test_what_several_hops_find_comes_once_and_in_order(tmp_path: Path) -> None:
+    """An identifier that is met from both of its sides gives each of its holders once."""
+    stated = declared(
+        ("tax_id", "T", "A/3"), ("tax_id", "T", "A/2"), ("phone", "P", "A/2"), ("phone", "P", "A/1"),
+        ("tax_id", "U", "A/1"), ("tax_id", "U", "A/3"),
+    )  # fmt: skip
+    near = around(tmp_path, ["A/2"], stated, account_rounds=3)
+    assert near.accounts.rows() == [("A/1", 1), ("A/2", 0), ("A/3", 1)]
+    assert near.holdings.select("account_id", "kind", "value").rows() == [
+        ("A/1", "phone", "P"), ("A/1", "tax_id", "U"), ("A/2", "phone", "P"), ("A/2", "tax_id", "T"),
+        ("A/3", "tax_id", "T"), ("A/3", "tax_id", "U"),
+    ]  # fmt: skip
+
+
 def test_identifiers_seen_in_transactions_count_as_well(tmp_path: Path) -> None:
     """Devices, terminals, addresses and descriptors tie accounts by what they did."""
     rows = transactions(

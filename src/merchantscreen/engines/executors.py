@@ -24,6 +24,7 @@ from merchantscreen import __version__
 from merchantscreen.intake import duplicates, parquet
 from merchantscreen.intake.fields import judge
 from merchantscreen.intake.hosts import Losses
+from merchantscreen.intake.keys import HASH
 from merchantscreen.intake.lines import LINE
 from merchantscreen.intake.mapping import ColumnPlan
 from merchantscreen.intake.problems import REJECT_ROW_SCHEMA
@@ -71,7 +72,7 @@ class Judging:
         filled = self.plan.apply(frame.with_columns(place), LINE)
         fields = filled.with_columns(parquet.prepared(*field) for field in filled.schema.items() if field[0] != LINE)
         judged, losses = judge(fields, TransactionRows), Losses()
-        accepted = stage(judged.accepted, self.source, losses)
+        accepted = stage(judged.accepted, self.source, losses).drop(HASH)
         refused = judged.rejected.select(pl.col("line").alias("source_line"), *_REASON)
         told = {"rows": frame.height, "stripped": dict(losses.stripped), "unreadable": dict(losses.unreadable)}
         facts = pl.DataFrame({TOLD: [json.dumps(told)]})

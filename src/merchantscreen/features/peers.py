@@ -105,11 +105,14 @@ def peer_sample(accounts: pl.DataFrame, mccs: Iterable[str], sample_count: int) 
         Account ids, sorted.
     """
     members = accounts.filter(pl.col("mcc").is_in(sorted(set(mccs)))).select("account_id", "mcc")
-    order = pl.Series("_order", [_draw(account) for account in members.get_column("account_id")], dtype=pl.UInt64)
-    ranked = members.with_columns(order).sort("mcc", "_order", "account_id")
+    order = pl.Series("_order", [draw(account) for account in members.get_column("account_id")], dtype=pl.UInt64)
+    # the last that can be chosen, first: sorting all accounts by three columns costs several times as much
+    last = pl.col("_order").bottom_k(sample_count).max().over("mcc")
+    ranked = members.with_columns(order).filter(pl.col("_order") <= last).sort("mcc", "_order", "account_id")
     chosen = ranked.group_by("mcc", maintain_order=True).head(sample_count)
     return chosen.get_column("account_id").sort()
 
 
-def _draw(account: str) -> int:
+def draw(account: str) -> int:
+    """Return the lot by which an account stands for its MCC, the lowest first: the same everywhere and at any time."""
     return int.from_bytes(hashlib.sha256(account.encode()).digest()[:8], "big")

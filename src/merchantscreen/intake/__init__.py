@@ -9,8 +9,9 @@
     merchants    accounts and their declared identifiers; pseudonyms makes the tokens
     transactions staged as Parquet parts; duplicates takes repetitions out
     index        files that were read before; entries and known are what is kept, reducing makes it
+    merged       tables of many entries put together, for one small read
     strangers    accounts with transactions but without a merchant row
-    survey       what has to be known of a Parquet file that stays where it is; inplace reads its rows there
+    survey       judges a Parquet file that stays where it is; naming makes its names, inplace reads its rows
     tally        what became of every row and field
     problems     every code, with its meaning and its fix
 
@@ -32,20 +33,19 @@ import polars as pl
 from merchantscreen.disk import disk_error
 from merchantscreen.errors import CannotCreateError, InputError, Problem
 from merchantscreen.intake import duplicates, files, known
-from merchantscreen.intake import merchants as merchant_rows
 from merchantscreen.intake.entries import Entry
 from merchantscreen.intake.index import Index
 from merchantscreen.intake.inplace import PlainFile, unchanged
-from merchantscreen.intake.lines import LINE, read_records
+from merchantscreen.intake.lines import read_records
 from merchantscreen.intake.mapping import ColumnMapping, load_mapping
+from merchantscreen.intake.merged import Merged
 from merchantscreen.intake.problems import PROBLEMS
 from merchantscreen.intake.reading import OpenFile, Reader, Rows, look_at
-from merchantscreen.intake.strangers import unknown_accounts
+from merchantscreen.intake.strangers import Seen, unknown_accounts
 from merchantscreen.intake.tally import FileTally, blind_spots_of, rejects_of
-from merchantscreen.intake.transactions import COLUMNS, ROW_GROUP_ROWS
+from merchantscreen.intake.transactions import COLUMNS
 from merchantscreen.intake.worker import Worker
 from merchantscreen.records import Progress, Silent, SourceFile
-from merchantscreen.tables import DeclaredIdentifiers, conform
 
 WORKERS: Final = 2
 """Parquet files that are decoded side by side; each takes about half a gigabyte."""
@@ -70,6 +70,7 @@ class Intake:
         pseudonym_key_id: Which key the contact tokens were made with.
         notices: What is worth a look though its rows were accepted: accounts without a merchant row.
         entries: Entries of the index that stand for transaction files, which were not read.
+        merged: Tables of the index that stand for several of these entries at once.
         plain_files: Transaction files that are read where they are.
         elsewhere: More of tables.Transactions, where an engine has read them; no file of ours holds these.
     """
@@ -85,6 +86,7 @@ class Intake:
     pseudonym_key_id: str
     notices: tuple[Problem, ...] = ()
     entries: tuple[Entry, ...] = ()
+    merged: tuple[Merged, ...] = ()
     plain_files: tuple[PlainFile, ...] = ()
     elsewhere: nw.LazyFrame[Any] | None = None
 
@@ -172,8 +174,11 @@ def _take_in(order: _Order, work: Path, workers: Sequence[Worker], progress: Pro
     rows = _read_transactions(reader, of_transactions, work / "transactions")
     tallies = [*merchants.tallies, *(file.tally for file in of_transactions)]
     entries = {number: file.entry for number, file in enumerate(of_transactions) if file.entry}
+    accounts = pl.read_parquet(merchants.accounts_file, glob=False)
+    merged = order.index.merged_of(entries.values()) if order.index else ()
+    seen = Seen(rows, entries, merged)
     return Intake(
-        accounts=merchants.accounts,
+        accounts=accounts,
         declared_file=merchants.declared_file,
         accounts_file=merchants.accounts_file,
         transaction_files=tuple(rows.parts),
@@ -184,23 +189,22 @@ def _take_in(order: _Order, work: Path, workers: Sequence[Worker], progress: Pro
         blind_spots=blind_spots_of(tallies),
         pseudonym_key_id=merchants.key_id,
         entries=tuple(entries.values()),
-        notices=unknown_accounts(rows, entries, merchants.accounts, [file.tally.path.name for file in of_transactions]),
+        merged=merged,
+        notices=unknown_accounts(seen, accounts, [file.tally.path.name for file in of_transactions]),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class MerchantTables:
-    """What the merchant files came to.
+    """What the merchant files came to, on the disk: nothing of it is in the way while transactions are read.
 
     Attributes:
-        accounts: tables.Accounts, sorted by account_id.
-        accounts_file: The same as Parquet.
+        accounts_file: Parquet of tables.Accounts, sorted by account_id.
         declared_file: Parquet of tables.DeclaredIdentifiers.
         tallies: What became of the rows of each file.
         key_id: Which key the contact tokens were made with.
     """
 
-    accounts: pl.DataFrame
     accounts_file: Path
     declared_file: Path
     tallies: tuple[FileTally, ...]
@@ -217,8 +221,7 @@ def _known_merchants(order: _Order) -> MerchantTables | None:
     found = known.find(order.index.merchants, name) if digests else None
     if found is None:
         return None
-    accounts = pl.read_parquet(found.accounts, glob=False)
-    return MerchantTables(accounts, found.accounts, found.declared, tuple(found.tallies(paths)), found.facts.key_id)
+    return MerchantTables(found.accounts, found.declared, tuple(found.tallies(paths)), found.facts.key_id)
 
 
 def read_merchants(reader: Reader, opened: Sequence[OpenFile], key: bytes | None, work: Path) -> MerchantTables:
@@ -230,12 +233,13 @@ def read_merchants(reader: Reader, opened: Sequence[OpenFile], key: bytes | None
         key: Key of the contact tokens; derived from the data when None.
         work: Where the tables go.
     """
-    declared = DeclaredFile(work)
-    combined = _combine(reader, opened, key, declared)
-    accounts_file = work / "accounts.parquet"
-    combined.accounts.write_parquet(accounts_file, compression="lz4", row_group_size=ROW_GROUP_ROWS)
+    combined = reader.merchants(opened, key, work)
+    _reject(opened, combined.repeated)
+    if opened:
+        opened[0].tally.stripped.update(combined.losses.stripped)
+        opened[0].tally.unreadable.update(combined.losses.unreadable)
     tallies = tuple(file.tally for file in opened)
-    return MerchantTables(combined.accounts, accounts_file, declared.close(), tallies, combined.key_id)
+    return MerchantTables(combined.accounts, combined.declared, tallies, combined.key_id)
 
 
 def _look(order: _Order, worker: Worker, *, is_known: bool) -> tuple[list[OpenFile], list[OpenFile]]:
@@ -250,43 +254,6 @@ def _look(order: _Order, worker: Worker, *, is_known: bool) -> tuple[list[OpenFi
 
 def _bytes(opened: Sequence[OpenFile]) -> int:
     return sum(file.tally.path.stat().st_size for file in opened)
-
-
-class DeclaredFile:
-    """Collects declared identifiers kind by kind and makes one file of them, in order.
-
-    Args:
-        work: Folder for the file and, until it is closed, its parts.
-    """
-
-    def __init__(self, work: Path) -> None:
-        self._path = work / "declared.parquet"
-        self._parts: list[Path] = []
-
-    def keep(self, rows: pl.DataFrame) -> None:
-        """Put the identifiers of one kind away."""
-        part = self._path.with_name(f"declared-{len(self._parts):02d}.parquet")
-        conform(rows, DeclaredIdentifiers).write_parquet(part, compression="lz4", row_group_size=ROW_GROUP_ROWS)
-        self._parts.append(part)
-
-    def close(self) -> Path:
-        """Join the parts, kind by kind, and return the file."""
-        joined = pl.scan_parquet(self._parts, glob=False)
-        joined.sink_parquet(self._path, compression="lz4", row_group_size=ROW_GROUP_ROWS, maintain_order=True)
-        for part in self._parts:
-            part.unlink()
-        return self._path
-
-
-def _combine(
-    reader: Reader, opened: Sequence[OpenFile], key: bytes | None, declared: DeclaredFile
-) -> merchant_rows.Merchants:
-    combined = merchant_rows.combine(reader.merchants(opened), key, declared.keep)
-    _reject(opened, combined.repeated.select(merchant_rows.SOURCE_FILE, LINE, "code"))
-    if opened:
-        opened[0].tally.stripped.update(combined.losses.stripped)
-        opened[0].tally.unreadable.update(combined.losses.unreadable)
-    return combined
 
 
 def _read_transactions(reader: Reader, opened: list[OpenFile], staging: Path) -> Rows:

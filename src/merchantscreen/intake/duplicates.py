@@ -21,7 +21,8 @@ from typing import Final, Protocol
 import polars as pl
 
 from merchantscreen.intake.inplace import PlainFile
-from merchantscreen.intake.keys import has_hash, hashes_of
+from merchantscreen.intake.keys import HASH, key_hash
+from merchantscreen.intake.lines import LINE
 from merchantscreen.intake.transactions import COLUMNS, SOURCE_COLUMNS, write_part
 
 HASHES_PER_PASS: Final = 48_000_000
@@ -52,15 +53,12 @@ class StagedPart:
 
     def hashes(self) -> pl.Series:
         """Hash the keys of its rows."""
-        return hashes_of(pl.read_parquet(self.path, columns=["account_id", "transaction_id"], glob=False))
+        return pl.read_parquet(self.path, columns=[HASH], glob=False)[HASH].drop_nulls()
 
     def rows(self, hashes: pl.Series) -> pl.DataFrame:
-        """Fetch the rows with one of some hashes, decoding all columns only where there are any."""
-        frame = pl.read_parquet(self.path, columns=["account_id", "transaction_id"], glob=False)
-        wanted = frame.select(has_hash(hashes)).to_series()
-        if not wanted.any():
-            return pl.read_parquet(self.path, n_rows=0, glob=False)
-        return pl.read_parquet(self.path, glob=False).filter(wanted)
+        """Fetch the rows with one of some hashes."""
+        rows = pl.scan_parquet(self.path, glob=False).filter(pl.col(HASH).is_in(hashes.implode()))
+        return rows.drop(HASH).collect(engine="streaming")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,11 @@ class FileInPlace:
         """Fetch the rows with one of some hashes."""
         if not self.hashes().is_in(hashes.implode()).any():
             return self.file.placed(self.number).head(0).collect()
-        return self.file.placed(self.number).filter(has_hash(hashes)).collect(engine="streaming")
+        own = key_hash(self.file.columns)
+        wanted = self.file.rows(numbered=True).filter(own.is_in(hashes.implode()))
+        lines = wanted.select(LINE).collect(engine="streaming")[LINE]
+        placed = self.file.placed(self.number).filter(pl.col(SOURCE_COLUMNS[1]).is_in(lines.implode()))
+        return placed.collect(engine="streaming")
 
 
 def find_repeated(sources: Sequence[Source], row_count: int) -> pl.DataFrame:

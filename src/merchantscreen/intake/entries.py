@@ -27,7 +27,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from merchantscreen import __version__
-from merchantscreen.intake import reducing
+from merchantscreen.intake import keys, reducing
 from merchantscreen.intake.files import digest
 from merchantscreen.intake.mapping import RoleMapping
 from merchantscreen.intake.problems import REJECT_ROW_SCHEMA
@@ -128,16 +128,13 @@ class Entry:
 
     def altered(self) -> Iterator[str]:
         """Yield the names of files that are not as they were written; reads all of them."""
-        for name, fact in self.facts.files.items():
-            path = self.folder / name
-            if not path.is_file() or digest(path) != (fact.size_bytes, fact.sha256):
-                yield name
+        return altered_files(self.folder, self.facts.files)
 
 
 def recipe(mapping: RoleMapping) -> str:
-    """Name how transaction files are read: the form of entries, the mapping, and versions that matter."""
+    """Name how transaction files are read: the form of entries and hashes, the mapping, and versions that matter."""
     versions = {name: version(name) for name in _READERS}
-    said = {"format": FORMAT, "tool": __version__, "versions": versions, "mapping": asdict(mapping)}
+    said = {"format": FORMAT, "keys": keys.FORM, "tool": __version__, "versions": versions, "mapping": asdict(mapping)}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -172,6 +169,14 @@ def has_sizes(folder: Path, files: Mapping[str, FileFact]) -> bool:
         return False
 
 
+def altered_files(folder: Path, files: Mapping[str, FileFact]) -> Iterator[str]:
+    """Yield the names of files of a folder that are not as they were written; reads all of them."""
+    for name, fact in files.items():
+        path = folder / name
+        if not path.is_file() or digest(path) != (fact.size_bytes, fact.sha256):
+            yield name
+
+
 # --------------------------------------------------------------------------- making one
 
 
@@ -202,7 +207,7 @@ def write_entry(folder: Path, accepted: Accepted, how: str) -> Entry:
     """
     tally, count = accepted.tally, reducing.bucket_count(accepted.tally.rows_accepted)
     place = folder / entry_name(tally.sha256, how)
-    _begin(place)
+    begin(place)
     done = [number for number in range(count) if _is_done(place, number)]
     for number, rows in reducing.buckets(accepted.parts, count, done):
         for name, table in reducing.tables_of(rows).items():
@@ -217,14 +222,14 @@ def write_entry(folder: Path, accepted: Accepted, how: str) -> Entry:
         bucket_count=count, files=facts_of_files(place),
     )  # fmt: skip
     replace_file(place / FACTS, sealed(facts.model_dump(mode="json")))
-    _sync(folder)
+    sync(folder)
     return Entry(place, facts)
 
 
 _NO_REJECTS: Final = pl.DataFrame(schema=REJECT_ROW_SCHEMA)
 
 
-def _begin(place: Path) -> None:
+def begin(place: Path) -> None:
     """Make the folder of an entry, or keep what an attempt has finished; what was an entry once is cleared away."""
     place.mkdir(exist_ok=True)
     facts = place / FACTS
@@ -261,7 +266,7 @@ def _write(table: pl.DataFrame, path: Path) -> None:
     """Write a table under a name of its own, and give it its name once it is on the disk."""
     waiting = path.with_suffix(".new")
     reducing.write_table(table, waiting)
-    _sync(waiting)
+    sync(waiting)
     waiting.replace(path)
 
 
@@ -286,12 +291,12 @@ def replace_file(path: Path, content: bytes) -> None:
     """Write a small file in place of an older one, in one step."""
     waiting = path.with_suffix(".new")
     waiting.write_bytes(content)
-    _sync(waiting)
+    sync(waiting)
     waiting.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Have a file, or the names in a folder, reach the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -23,7 +23,17 @@ import polars as pl
 from merchantscreen.intake import cards
 from merchantscreen.intake.lines import CONTROL_PATTERN, LINE
 from merchantscreen.intake.problems import PROBLEMS, REJECT_ROW_SCHEMA
-from merchantscreen.intake.soundness import doubtful, free_texts, holds_card, holds_contact, holds_control, identifiers
+from merchantscreen.intake.soundness import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    doubtful,
+    free_texts,
+    holds_card,
+    holds_contact,
+    holds_control,
+    identifiers,
+)
+from merchantscreen.intake.soundness import doubtful_values as doubtful_typed
 from merchantscreen.tables import schema_of
 
 LIST_SEPARATOR: Final = ";"
@@ -47,8 +57,6 @@ _SET_CODES: Final = {"currency": "MS-FLD-017", "country": "MS-FLD-018"}
 """Closed sets with a code of their own, by the last word of the column name."""
 CARD: Final = "MS-CARD-001"
 CONTACT: Final = "MS-FLD-020"
-FIRST_YEAR, LAST_YEAR = 1, 9999
-"""Years that every program we hand dates to can hold. Source: ISO 8601, RFC 3339, Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,13 @@ def judge(frame: pl.DataFrame, table: type[dy.Schema]) -> Judged:
     judged = judge_exactly(frame.filter(doubted), table)
     kept = pl.concat([typed.filter(~doubted), judged.accepted]) if judged.accepted.height else typed.filter(~doubted)
     return Judged(kept.sort(LINE), judged.rejected)
+
+
+def doubtful_values(values: pl.Series, table: type[dy.Schema]) -> pl.Series:
+    """Mark the values of one column as it comes, under its name in the schema, that could break a rule."""
+    typed = _within_years(_read(values, schema_of(table)[values.name]))
+    lost, marks = _lost(values, typed), doubtful_typed(typed, table)
+    return lost if marks is None else lost | marks
 
 
 def judge_exactly(frame: pl.DataFrame, table: type[dy.Schema]) -> Judged:
@@ -100,16 +115,20 @@ def _typed(frame: pl.DataFrame, table: type[dy.Schema]) -> pl.DataFrame:
     """Give every column of the schema its type; what cannot be read becomes null."""
     schema = schema_of(table)
     columns = [
-        _read(frame[name], dtype)
+        _within_years(_read(frame[name], dtype))
         if name in frame.columns
         else pl.Series(name, [None], dtype).new_from_index(0, frame.height)
         for name, dtype in schema.items()
     ]
-    return pl.DataFrame([*columns, frame[LINE]]).with_columns(
-        pl.when(pl.col(name).dt.year().is_between(FIRST_YEAR, LAST_YEAR)).then(pl.col(name)).alias(name)
-        for name, dtype in schema.items()
-        if dtype.is_temporal()
-    )
+    return pl.DataFrame([*columns, frame[LINE]])
+
+
+def _within_years(values: pl.Series) -> pl.Series:
+    """Keep the moments and days that every program can hold, null for the others."""
+    if not values.dtype.is_temporal():
+        return values
+    fits = values.dt.year().is_between(FIRST_YEAR, LAST_YEAR).fill_null(value=True)
+    return values if fits.all() else values.set(~fits, None)
 
 
 def _read(values: pl.Series, dtype: pl.DataType) -> pl.Series:

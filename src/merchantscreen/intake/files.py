@@ -17,8 +17,9 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from merchantscreen.errors import FileAccessError, InputError, Problem
 from merchantscreen.intake.problems import PROBLEMS
@@ -150,7 +151,7 @@ def is_parquet(path: Path) -> bool:
 
 
 @contextmanager
-def open_binary(path: Path) -> Iterator[BinaryIO]:
+def open_binary(path: Path) -> Iterator[FileIO]:
     """Open a regular file for reading, never through a link and never blocking on a pipe.
 
     Raises:
@@ -176,9 +177,6 @@ def disk_failure(where: str, number: int) -> FileAccessError:
 
 def digest(path: Path) -> tuple[int, str]:
     """Return size in bytes and SHA-256 of a file, read in blocks."""
-    total, sha256 = 0, hashlib.sha256()
     with open_binary(path) as stream:
-        while block := stream.read(BLOCK_BYTES):
-            total += len(block)
-            sha256.update(block)
-    return total, sha256.hexdigest()
+        sha256 = hashlib.file_digest(stream, "sha256")  # into one small buffer: half the time of fresh large ones
+        return stream.tell(), sha256.hexdigest()

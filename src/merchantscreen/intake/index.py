@@ -7,7 +7,7 @@ Rules kept here:
   by comparing rows;
 * one writer at a time; readers need no lock, as entries never change.
 
-What an entry is stands in `entries`, what its tables are in `reducing`.
+What an entry is stands in `entries`, what its tables are in `reducing`, what is made of several in `merged`.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from merchantscreen.errors import BusyError, CannotCreateError, UsageError
 from merchantscreen.intake import duplicates, files
 from merchantscreen.intake import known as merchant_sets
+from merchantscreen.intake import merged as merged_tables
 from merchantscreen.intake.entries import FACTS, Entry, find, open_entry, recipe, replace_file, sealed, unsealed
 from merchantscreen.intake.mapping import ColumnMapping
+from merchantscreen.intake.merged import Merged
 from merchantscreen.intake.problems import PROBLEMS
 
 MARK: Final = "merchantscreen-index.json"
@@ -44,10 +46,12 @@ class Kept:
 
     Attributes:
         entries: An entry per file.
+        merged: Tables that stand for several entries at once.
         sharing_count: Pairs of files that have a transaction in common, as a file that was sent again.
     """
 
     entries: tuple[Entry, ...]
+    merged: tuple[Merged, ...]
     sharing_count: int
 
 
@@ -70,6 +74,11 @@ class Index:
     def merchants(self) -> Path:
         """Return the folder of what merchant files came to."""
         return self.folder / "merchants"
+
+    @property
+    def merged(self) -> Path:
+        """Return the folder of the merged tables of groups of entries."""
+        return self.folder / "merged"
 
     def known(self, paths: Sequence[Path], mapping: ColumnMapping) -> dict[Path, Entry]:
         """Find the entries of files that can stand for them together.
@@ -101,26 +110,67 @@ class Index:
         found = [merchant_sets.find(self.merchants, mark.parent.name) for mark in marks]
         return [one for one in found if one is not None]
 
+    def all_merged(self) -> list[Merged]:
+        """List all merged tables that are whole."""
+        return merged_tables.find_all(self.merged)
+
     def kept(self) -> Kept:
         """Give one entry for every file, the one made last where a file was read in several ways."""
         newest = sorted(self.all_entries(), key=lambda entry: (entry.made_at_ns, entry.name))
         by_file = {entry.facts.sha256: entry for entry in newest}
         entries = sorted(by_file.values(), key=lambda entry: entry.name)
-        return Kept(tuple(entries), len(self._overlaps({entry.name: entry for entry in entries})))
+        return Kept(
+            tuple(entries), self.merged_of(entries), len(self._overlaps({entry.name: entry for entry in entries}))
+        )
+
+    def merged_of(self, entries: Iterable[Entry]) -> tuple[Merged, ...]:
+        """Find the merged tables all of whose entries are among some; no entry is in two of them."""
+        left = {entry.name for entry in entries}
+        found: list[Merged] = []
+        for one in self.all_merged():
+            if one.entries <= left:
+                left -= one.entries
+                found.append(one)
+        return tuple(found)
+
+    def merge(self, how: str, work: Path) -> None:
+        """Merge the tables of entries that make a full group, and clear away what was merged of entries that are gone.
+
+        Entries that share a transaction with another stay out: a screen of both reads the files again.
+
+        Args:
+            how: How their files were read, see `recipe`.
+            work: Folder to work in.
+        """
+        entries = {entry.name: entry for entry in self.all_entries()}
+        merged_tables.clear(self.merged, entries)
+        done = {name for one in self.all_merged() for name in one.entries}
+        sharing = {name for pair in self._overlaps(entries) for name in pair}
+        waiting = [entry for name, entry in entries.items() if entry.facts.recipe == how and name not in done | sharing]
+        for group in merged_tables.groups(waiting):
+            merged_tables.merge(self.merged, group, work)
 
     def altered(self) -> Iterator[str]:
         """Yield the files that are not as they were written, by their place in the index; reads all of them."""
-        marks = [*self.transactions.glob(f"*/{FACTS}"), *self.merchants.glob(f"*/{FACTS}")]
+        marks = [
+            mark for folder in (self.transactions, self.merchants, self.merged) for mark in folder.glob(f"*/{FACTS}")
+        ]
         for mark in sorted(marks):
-            entry = open_entry(mark.parent) or merchant_sets.find(self.merchants, mark.parent.name)
-            names = [mark.name] if entry is None else entry.altered()
+            kept = (
+                open_entry(mark.parent)
+                or merchant_sets.find(self.merchants, mark.parent.name)
+                or merged_tables.open_merged(mark.parent)
+            )
+            names = [mark.name] if kept is None else kept.altered()
             yield from (f"{mark.parent.name}/{name}" for name in names)
         if (self.folder / _OVERLAPS).exists() and not self._noted():
             yield _OVERLAPS
 
     def note_overlaps(self) -> None:
-        """Compare the keys of all entries with one another, and keep what they have in common."""
-        names = {entry.name: entry for entry in self.all_entries()}
+        """Compare the keys of all entries with one another, and note what they have in common, unless it is noted."""
+        names, noted = {entry.name: entry for entry in self.all_entries()}, self._noted()
+        if noted and noted["compared"] == sorted(names):
+            return
         pairs = _compare(names)
         content = {"compared": sorted(names), "pairs": sorted(sorted(pair) for pair in pairs)}
         replace_file(self.folder / _OVERLAPS, sealed(content))
@@ -132,9 +182,10 @@ class Index:
             return _compare(names)
         return {frozenset(pair) for pair in noted["pairs"] if set(pair) <= set(names)}
 
-    def _noted(self) -> dict[str, list[list[str]]]:
+    def _noted(self) -> dict[str, list[Any]]:
+        """Read what was noted: `compared`, names of entries, sorted, and `pairs` of them; nothing if it is altered."""
         try:
-            noted: dict[str, list[list[str]]] = unsealed((self.folder / _OVERLAPS).read_bytes())
+            noted: dict[str, list[Any]] = unsealed((self.folder / _OVERLAPS).read_bytes())
         except (OSError, ValueError):
             return {}
         return noted
@@ -171,7 +222,7 @@ def make_index(folder: Path) -> Index:
             if any(entry.name not in _BEFORE_MARKED for entry in folder.iterdir()):
                 raise UsageError("not an index", (PROBLEMS["MS-IDX-002"].at(folder.name),))
             replace_file(folder / MARK, _MARKED)
-        for part in ("transactions", "merchants"):
+        for part in ("transactions", "merchants", "merged"):
             (folder / part).mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
         raise CannotCreateError(f"the index cannot be made: {error.strerror}") from error

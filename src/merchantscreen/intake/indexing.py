@@ -79,6 +79,8 @@ def index_files(
         tell.stage("indexing transactions", sum(path.stat().st_size for path in waiting))
         made = _side_by_side([_Job(index, file, mapping, tell) for file in opened], work)
         index.note_overlaps()
+        tell.stage("merging the tables of many files")
+        index.merge(recipe(mapping.transactions), work)
     return Indexed(tuple(zip(waiting, made, strict=True)), tuple(there.items()))
 
 

@@ -12,7 +12,7 @@ answer it; what is made of the columns is made for the rows that are left.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,7 +23,7 @@ import polars as pl
 
 from merchantscreen.errors import InputError
 from merchantscreen.identifiers import KEY_COLUMNS, account_id_expression
-from merchantscreen.intake.hosts import HOST_COLUMNS, host_expression
+from merchantscreen.intake.hosts import HOST_COLUMNS, plain_host
 from merchantscreen.intake.lines import LINE
 from merchantscreen.intake.parquet import prepared
 from merchantscreen.intake.problems import PROBLEMS
@@ -104,8 +104,9 @@ class PlainFile:
             numbered: Whether their lines come along, as `LINE`.
         """
         name = LINE if numbered or self.rejected_lines else None
-        rows = pl.scan_parquet(list(self.paths), glob=False, hive_partitioning=False, cache=False, row_index_name=name,
-                               row_index_offset=1, extra_columns="ignore")  # fmt: skip
+        # bounds that a file states of itself are not believed: rows could be hidden behind them
+        rows = pl.scan_parquet(list(self.paths), glob=False, hive_partitioning=False, cache=False, use_statistics=False,
+                               row_index_name=name, row_index_offset=1, extra_columns="ignore")  # fmt: skip
         left = rows.filter(~pl.col(LINE).is_in(list(self.rejected_lines))) if self.rejected_lines else rows
         renamed = (pl.col(theirs).alias(ours) for ours, theirs in self.columns.items())
         return left.select(*([LINE] if numbered else []), *renamed)
@@ -118,20 +119,36 @@ class PlainFile:
         """Read the moment of a row as `rows` gives it."""
         return prepared("occurred_at", self.types["occurred_at"])
 
-    def transactions(self, rows: pl.LazyFrame, columns: Sequence[str], *kept: str) -> pl.LazyFrame:
-        """Make columns of tables.Transactions of rows as `rows` gives them; `kept` columns are carried along."""
-        schema, fields = self.types, _fields_of_all(columns)
+    def transactions(
+        self, rows: pl.LazyFrame, columns: Sequence[str], *kept: str, ready: Collection[str] = ()
+    ) -> pl.LazyFrame:
+        """Make columns of tables.Transactions of rows as `rows` gives them.
+
+        Args:
+            rows: The rows.
+            columns: What to make.
+            kept: Columns that are carried along.
+            ready: Columns that need not be made: `rows` holds them, each under the name that `aside` gives it.
+        """
+        schema, fields = self.types, _fields_of_all([name for name in columns if name not in ready])
         typed = rows.select(
             *kept,
+            *map(aside, ready),
             *(
                 prepared(name, schema[name]).cast(_TYPES[name]) if name in schema
                 else pl.lit(None, _TYPES[name]).alias(name)
                 for name in fields
             ),
         )  # fmt: skip
-        for column in (name for name in columns if name in NAMED_COLUMNS):
+        for column in (name for name in columns if name in NAMED_COLUMNS and name not in ready):
             typed = self._with_name(typed, column)
-        return typed.select(*kept, *(_made(column, self.columns) for column in columns))
+        made = (pl.col(aside(name)).alias(name) if name in ready else _made(name, self.columns) for name in columns)
+        return typed.select(*kept, *made)
+
+    def once(self, rows: pl.LazyFrame, columns: Iterable[str], ready: Collection[str] = ()) -> pl.LazyFrame:
+        """Keep what some columns are made of, each combination of values once; `ready` as for `transactions`."""
+        fields = _fields_of_all([name for name in columns if name not in ready])
+        return rows.select(*map(aside, ready), *(name for name in fields if self.has(name))).unique()
 
     def placed(self, number: int) -> pl.LazyFrame:
         """Open all rows as tables.Transactions with their places, for comparing some of them."""
@@ -140,12 +157,12 @@ class PlainFile:
         return made.select(*COLUMNS, pl.lit(number, pl.Int32).alias(SOURCE_COLUMNS[0]), line)
 
     def _with_name(self, rows: pl.LazyFrame, column: str) -> pl.LazyFrame:
-        """Put the name of each text beside it."""
-        source, name = NAMED_COLUMNS[column], f"({column})"
+        """Put the name of each text beside it: a text that is no exception is known to be plain."""
+        source, name = NAMED_COLUMNS[column], aside(column)
         if not self.has(source):
             return rows.with_columns(pl.lit(None, pl.String).alias(name))
         text = pl.col(source)
-        short = plain_descriptor(text) if source == "descriptor" else host_expression(text)
+        short = plain_descriptor(text) if source == "descriptor" else plain_host(text)
         exceptions = self.table("exceptions").filter(pl.col("field") == source).unique("raw").collect()
         if exceptions.is_empty():
             return rows.with_columns(short.alias(name))
@@ -154,6 +171,11 @@ class PlainFile:
         )
         joined = rows.join(known, on=source, how="left")
         return joined.with_columns(pl.when(_EXCEPTED).then(name).otherwise(short).alias(name)).drop(_EXCEPTED)
+
+
+def aside(column: str) -> str:
+    """Name the place of a column of tables.Transactions beside the fields, some of which have the same name."""
+    return f"({column})"
 
 
 def joined(files: Sequence[PlainFile]) -> list[PlainFile]:
@@ -172,11 +194,16 @@ def _as_one(files: Sequence[PlainFile]) -> PlainFile:
         paths=tuple(path for file in files for path in file.paths),
         columns=files[0].columns,
         types=files[0].types,
-        tables={name: tuple(path for file in files for path in file.tables[name]) for name in files[0].tables},
+        tables={name: tables_of(files, name) for name in files[0].tables},
         first_at=min(firsts, default=None),
         last_at=max(lasts, default=None),
         states=tuple(state for file in files for state in file.states),
     )
+
+
+def tables_of(files: Iterable[PlainFile], name: str) -> tuple[Path, ...]:
+    """List the tables of one kind about some files, each once: files may share tables of names."""
+    return tuple(dict.fromkeys(path for file in files for path in file.tables[name]))
 
 
 @contextmanager
@@ -197,12 +224,21 @@ def unchanged(files: Sequence[PlainFile]) -> Iterator[None]:
 def plain_file(
     path: Path, columns: Mapping[str, str], surveyed: Mapping[str, Any], state: tuple[int, int, int]
 ) -> PlainFile:
-    """Make the record of a file out of what its survey came to, see `survey.Survey.close`."""
+    """Make the record of a file out of what its survey came to, see `survey.Surveyor.survey`."""
     first, last = (surveyed[name] and datetime.fromisoformat(surveyed[name]) for name in ("first_at", "last_at"))
-    tables = {name: (Path(table),) for name, table in surveyed["tables"].items()}
+    tables = {name: tuple(map(Path, paths)) for name, paths in surveyed["tables"].items()}
     stored = pl.read_parquet_schema(path)
     types = {ours: stored[theirs] for ours, theirs in columns.items()}
     return PlainFile((path,), columns, types, tables, first or None, last or None, (state,))
+
+
+def sharing_names(files: Mapping[int, PlainFile]) -> dict[int, PlainFile]:
+    """Give files that were surveyed one after the other all their names: each brought along what was new in it."""
+    together = {
+        name: tuple(path for file in files.values() for path in file.tables.get(name, ()))
+        for name in ("names", "exceptions")
+    }
+    return {number: replace(file, tables={**file.tables, **together}) for number, file in files.items()}
 
 
 def _state_now(path: Path) -> tuple[int, int, int] | None:
@@ -241,7 +277,7 @@ def _made(column: str, present: Mapping[str, str]) -> pl.Expr:
         case "terminal":
             return pl.concat_str("acquirer_id", pl.lit("/"), "terminal_id").alias(column)
         case _ if column in NAMED_COLUMNS:
-            return pl.col(f"({column})").alias(column)
+            return pl.col(aside(column)).alias(column)
         case _ if column in _DEFAULTS:
             return pl.col(column).fill_null(_DEFAULTS[column])
         case _:

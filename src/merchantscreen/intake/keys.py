@@ -1,22 +1,48 @@
 """Hashes of transactions' keys (account and transaction id): eight bytes a row to find repetitions by.
 
-The hash is the engine's own, the same within one version of it; what is found by it is compared exactly.
+The hash is the engine's own, the same within one version of it; what is found by it is compared exactly. It is
+taken of the fields of the account's key as they come, so that no account key has to be put together for it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import polars as pl
 
-_HASH: Final = pl.struct("account_id", "transaction_id").hash(seed=0)
+from merchantscreen.identifiers import KEY_COLUMNS
+
+FORM: Final = 2
+"""Another one whenever the hash is taken of something else: the index keeps hashes from run to run."""
+HASH: Final = "key_hash"
+"""Column of staged rows with their hash."""
 
 
-def hashes_of(rows: pl.DataFrame) -> pl.Series:
-    """Hash the keys of rows (`account_id, transaction_id`) that have a transaction id."""
-    return rows.select("account_id", "transaction_id").drop_nulls("transaction_id").select(hash=_HASH).to_series()
+def account_hash(present: Collection[str], seed: int = 0) -> pl.Expr:
+    """Hash the fields of the account's key.
+
+    Args:
+        present: Columns of tables.TransactionRows that there are; the others count as empty, as an empty text does.
+        seed: Another seed gives other hashes.
+    """
+    fields = (or_null(name, present) for name in KEY_COLUMNS)
+    return pl.struct(*fields).hash(seed=seed)
 
 
-def has_hash(hashes: pl.Series) -> pl.Expr:
-    """Tell the rows (`account_id, transaction_id`) whose key has one of some hashes."""
-    return _HASH.is_in(hashes.implode()) & pl.col("transaction_id").is_not_null()
+def key_hash(present: Collection[str]) -> pl.Expr:
+    """Hash the keys of rows of tables.TransactionRows; null where there is no transaction id.
+
+    Args:
+        present: Columns that there are.
+    """
+    own = or_null("transaction_id", present)
+    key = pl.struct(account_hash(present).alias("account"), own).hash(seed=0)
+    return pl.when(own.is_not_null()).then(key).alias(HASH)
+
+
+def or_null(name: str, present: Collection[str]) -> pl.Expr:
+    """Read a text column that may be absent; an absent text and an empty one are the same."""
+    if name not in present:
+        return pl.lit(None, pl.String).alias(name)
+    return pl.when(pl.col(name) != "").then(pl.col(name)).alias(name)

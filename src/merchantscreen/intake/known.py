@@ -4,14 +4,13 @@ Rules kept here:
 * a set is found by the digests of its files in their order, by how they were read, and by the key of the
   contact tokens; one other byte in any of them is another set;
 * contact data is in it only as the tokens that a run makes of it anyway;
-* `facts.json` comes last and is the mark that a set is whole.
+* `facts.json` comes last, when all tables have reached the disk, and is the mark that a set is whole.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,11 +24,13 @@ from merchantscreen.intake import files
 from merchantscreen.intake.entries import (
     FACTS,
     FileFact,
+    begin,
     facts_of_files,
     has_sizes,
     recipe,
     replace_file,
     sealed,
+    sync,
     unsealed,
 )
 from merchantscreen.intake.mapping import RoleMapping
@@ -137,26 +138,28 @@ def keep(folder: Path, name: str, tables: tuple[Path, Path], tallies: Sequence[F
     Args:
         folder: Folder of sets.
         name: See `set_name`.
-        tables: Files of tables.Accounts and tables.DeclaredIdentifiers, which are copied.
+        tables: Files of tables.Accounts and tables.DeclaredIdentifiers on the disk of the index, which are moved.
         tallies: What became of the rows of each file.
         key_id: Which key the contact tokens were made with.
     """
     place = folder / name
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    for source, target in zip(tables, (ACCOUNTS, DECLARED), strict=True):
-        shutil.copyfile(source, place / target)
+    begin(place)
     empty = pl.DataFrame(schema={**REJECT_ROW_SCHEMA, _FILE: pl.Int32})
     rejected = [
         rows.with_columns(pl.lit(number, pl.Int32).alias(_FILE))
         for number, tally in enumerate(tallies)
         for rows in tally.rejected
     ]
-    pl.concat([empty, *rejected]).write_parquet(place / REJECTS)
+    rejects = tables[0].with_name(REJECTS)
+    pl.concat([empty, *rejected]).write_parquet(rejects)
+    for source, target in ((tables[0], ACCOUNTS), (tables[1], DECLARED), (rejects, REJECTS)):
+        sync(source)
+        source.replace(place / target)
     facts = SetFacts(
         format=1, key_id=key_id, accounts=tuple(_account(tally) for tally in tallies), files=facts_of_files(place)
     )
     replace_file(place / FACTS, sealed(facts.model_dump(mode="json")))
+    sync(folder)
 
 
 def _account(tally: FileTally) -> FileAccount:

@@ -34,6 +34,8 @@ from merchantscreen.identifiers import (
 TOKEN_DIGITS: Final = 32
 """Hexadecimal digits of a token: 128 bits, so that chance collisions need not be thought of."""
 _SLICE_ROWS: Final = 100_000
+_LARGEST_ASCII: Final = 127
+"""Lengths up to here are written as ASCII, so that the engine can join them with the texts, at half the cost."""
 _BLOCK_BYTES: Final = 64
 """Block of SHA-256, to which HMAC fills a key up."""
 
@@ -69,11 +71,12 @@ def normalised(values: pl.Series, kind: ContactKind) -> pl.Series:
 
 
 def tokens(key: bytes, kind: ContactKind, normals: pl.Series) -> pl.Series:
-    """Return the token of each normal form, null for null.
+    """Return the token of each normal form, null for null; kinds never share a token.
 
     One by one and not by distinct value: nearly all differ, and finding the others costs more than they would.
     """
-    return _each(normals, tokeniser(key, kind))
+    digests = _each(normals.cast(pl.Binary), _hmac_sha256(key, kind.prefix.encode()))
+    return pl.select(pl.lit(kind.prefix) + digests.str.head(TOKEN_DIGITS)).to_series()
 
 
 def _each(values: pl.Series, change: Callable[[Any], str]) -> pl.Series:
@@ -100,9 +103,12 @@ def derive_key(contacts: Iterable[tuple[ContactKind, pl.Series]]) -> bytes:
 def _framed(values: pl.Series) -> bytes:
     """Write every value behind its length in bytes, so that no two lists of values read alike."""
     sizes = values.str.len_bytes()
-    written = {size: size.to_bytes(8, "big") for size in sizes.unique()}
-    heads = map(written.__getitem__, sizes.to_list())
-    return b"".join(chain.from_iterable(zip(heads, values.cast(pl.Binary).to_list(), strict=True)))
+    heads = {size: size.to_bytes(8, "big") for size in sizes.unique()}
+    if max(heads) > _LARGEST_ASCII:
+        return b"".join(chain.from_iterable((heads[len(value)], value) for value in values.cast(pl.Binary)))
+    texts = {size: head.decode("ascii") for size, head in heads.items()}
+    joined: str = (sizes.replace_strict(texts, return_dtype=pl.String) + values).str.join().item()
+    return joined.encode()
 
 
 def key_id(key: bytes) -> str:
@@ -110,20 +116,19 @@ def key_id(key: bytes) -> str:
     return hmac.digest(key, b"key-id", "sha256").hex()[:12]
 
 
-def tokeniser(key: bytes, kind: ContactKind) -> Callable[[str], str]:
-    """Return what makes tokens of normalised values; kinds never share a token.
+def _hmac_sha256(key: bytes, start: bytes) -> Callable[[bytes], str]:
+    """Return what makes the HMAC-SHA256 of messages that all begin alike, as hexadecimal digits.
 
-    The two states of HMAC-SHA256 are primed once, which halves its cost; a test holds it against the library's.
-    Source: RFC 2104.
+    The two states are primed once, which halves its cost; a test holds it against the library's. Source: RFC 2104.
     """
     block = (hashlib.sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
-    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + kind.prefix.encode())
-    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+    begin = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + start).copy
+    end = hashlib.sha256(bytes(byte ^ 0x5C for byte in block)).copy
 
-    def token(normal: str) -> str:
-        begun, ended = inner.copy(), outer.copy()
-        begun.update(normal.encode())
-        ended.update(begun.digest())
-        return kind.prefix + ended.hexdigest()[:TOKEN_DIGITS]
+    def digest(message: bytes) -> str:
+        inner, outer = begin(), end()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
-    return token
+    return digest

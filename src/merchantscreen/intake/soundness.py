@@ -25,6 +25,10 @@ SURE: Final = r"^(?:[0-9-]{0,12}[A-Za-z_])*[0-9-]{0,12}$"
 """A token or identifier that breaks no rule: letters and short runs of digits, so no room for a card number."""
 SURE_BYTES: Final = 64
 """The shortest limit that an identifier or token has."""
+_SHORT: Final = 10 ** (MIN_DIGITS - 1) - 1
+"""The largest number that is too short for a card number."""
+FIRST_YEAR, LAST_YEAR = 1, 9999
+"""Years that every program we hand dates to can hold. Source: ISO 8601, RFC 3339, Python."""
 _SAMPLE_ROWS: Final = 4_096
 _FEW: Final = 256
 """Distinct values in a sample up to which a column is better looked at value by value."""
@@ -38,14 +42,15 @@ def doubtful(typed: pl.DataFrame, table: type[dy.Schema]) -> pl.Series:
         table: The schema.
     """
     marks = pl.repeat(value=False, n=typed.height, dtype=pl.Boolean, eager=True)
-    for name, column in table.columns().items():
-        mark = _doubtful_values(typed[name], column, table)
+    for name in table.column_names():
+        mark = doubtful_values(typed[name], table)
         marks = marks if mark is None else marks | mark
     return marks
 
 
-def _doubtful_values(values: pl.Series, column: dy.Column, table: type[dy.Schema]) -> pl.Series | None:
-    """Mark the doubtful values of a column; None if there are none."""
+def doubtful_values(values: pl.Series, table: type[dy.Schema]) -> pl.Series | None:
+    """Mark the doubtful values of one column of the schema, nulls where there must be none; None if there are none."""
+    column = table.columns()[values.name]
     nulls = values.is_null() if not column.nullable and values.null_count() else None
     if values.null_count() == values.len():
         return nulls
@@ -54,6 +59,31 @@ def _doubtful_values(values: pl.Series, column: dy.Column, table: type[dy.Schema
         return nulls
     bad = values.is_in(found.implode()).fill_null(value=False)
     return bad if nulls is None else bad | nulls
+
+
+def is_shaped(name: str, table: type[dy.Schema]) -> bool:
+    """Tell whether a column holds identifiers or tokens, most of which `SURE` knows to be well."""
+    return column_pattern(table.columns()[name]) in {ID_PATTERN, TOKEN_PATTERN}
+
+
+def doubt(name: str, table: type[dy.Schema], stored: pl.Expr) -> pl.Expr:
+    """Tell the stored values of a column that are not surely well: of identifiers and tokens, numbers and moments.
+
+    Args:
+        name: The column of the schema.
+        table: The schema.
+        stored: The values as they are stored: texts, integers or moments of any unit.
+    """
+    column = table.columns()[name]
+    match column:
+        case dy.String():
+            return (stored != "") & ~_sure(stored)
+        case dy.Int64():
+            low, high = column.min or 0, min(column.max or _SHORT, _SHORT)
+            doubted = ~stored.is_between(low, high)
+        case _:
+            doubted = ~stored.dt.year().is_between(FIRST_YEAR + 1, LAST_YEAR - 1)
+    return doubted if column.nullable else doubted | stored.is_null()
 
 
 def _bad_values(values: pl.Series, column: dy.Column, table: type[dy.Schema]) -> pl.Series:
@@ -83,8 +113,12 @@ def column_pattern(column: dy.Column) -> str | None:
     return column.regex if isinstance(column, dy.String) else None
 
 
+def _sure(text: pl.Expr) -> pl.Expr:
+    return text.str.contains(SURE) & (text.str.len_bytes() <= SURE_BYTES) & (text != "")
+
+
 def _is_sure(values: pl.Series) -> pl.Series:
-    return values.str.contains(SURE) & (values.str.len_bytes() <= SURE_BYTES) & (values != "")
+    return values.to_frame().select(_sure(pl.first())).to_series()
 
 
 def _is_varied(values: pl.Series) -> bool:

@@ -8,6 +8,7 @@ such accounts are reported like problems, with place and fix.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ import polars as pl
 from merchantscreen.errors import Problem
 from merchantscreen.intake.entries import Entry
 from merchantscreen.intake.inplace import PlainFile
+from merchantscreen.intake.merged import Merged
 from merchantscreen.intake.problems import PROBLEMS
 from merchantscreen.intake.reading import Rows
 
@@ -26,14 +28,26 @@ NAMED: Final = 20
 """Accounts that are named; all are counted among the blind spots of the screen."""
 
 
-def unknown_accounts(
-    rows: Rows, entries: Mapping[int, Entry], accounts: pl.DataFrame, files: Sequence[str]
-) -> tuple[Problem, ...]:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Where the transactions of a run are.
+
+    Attributes:
+        rows: The transactions that were read.
+        entries: Entries of the index that stand for files, by the place of the file.
+        merged: Tables that stand for several of these.
+    """
+
+    rows: Rows
+    entries: Mapping[int, Entry]
+    merged: tuple[Merged, ...]
+
+
+def unknown_accounts(seen: Seen, accounts: pl.DataFrame, files: Sequence[str]) -> tuple[Problem, ...]:
     """Name the first accounts that have transactions but no merchant row.
 
     Args:
-        rows: The transactions that were read.
-        entries: Entries of the index that stand for files, by the place of the file.
+        seen: The transactions.
         accounts: tables.Accounts.
         files: Names of the transaction files, in the order of `source_file`.
 
@@ -41,8 +55,8 @@ def unknown_accounts(
         One problem per account at its first row, in order of place; nothing is quoted.
     """
     known = accounts.select("account_id").lazy()
-    found = [pl.DataFrame(schema=_SEEN), *_in_parts(rows.parts, known), *_in_files(rows.plain, known),
-             *_in_entries(entries, known)]  # fmt: skip
+    found = [pl.DataFrame(schema=_SEEN), *_in_parts(seen.rows.parts, known), *_in_files(seen.rows.plain, known),
+             *_in_entries(_with_strangers(seen, known), known)]  # fmt: skip
     strange = pl.concat(found).sort("source_file", "source_line")
     named = strange.group_by("account_id", maintain_order=True).agg(
         pl.col("source_file", "source_line").first(), pl.col("rows").sum()
@@ -69,6 +83,17 @@ def _in_files(files: Mapping[int, PlainFile], known: pl.LazyFrame) -> Iterator[p
         seen = unknown.select("account_id", pl.lit(number, pl.Int32).alias("source_file"),
                               pl.col("first_line").alias("source_line"), "rows")  # fmt: skip
         yield seen.select(_SEEN.names()).collect(engine="streaming")
+
+
+def _with_strangers(seen: Seen, known: pl.LazyFrame) -> dict[int, Entry]:
+    """Leave out entries of which a merged table says that every account in them is known."""
+    clean = [one.entries for one in seen.merged if _names_known_alone(one, known)]
+    return {file: entry for file, entry in seen.entries.items() if not any(entry.name in names for names in clean)}
+
+
+def _names_known_alone(merged: Merged, known: pl.LazyFrame) -> bool:
+    listed = pl.scan_parquet(merged.accounts, glob=False).select("account_id")
+    return listed.join(known, on="account_id", how="anti").head(1).collect(engine="streaming").is_empty()
 
 
 def _in_entries(entries: Mapping[int, Entry], known: pl.LazyFrame) -> Iterator[pl.DataFrame]:

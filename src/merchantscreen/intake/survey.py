@@ -1,49 +1,63 @@
-"""What has to be known of a Parquet file so that its rows can stay where they are: gathered while it is judged.
+"""Judges a Parquet file that stays where it is, column by column, and tells what has to be known of it.
 
 Rules kept here:
 * a file is read in place only where its columns have our types already; all others are staged;
-* the names in it (hosts, descriptors) are made out once for each distinct text of the whole file;
-* nothing of a rejected row is kept, and of no row more than its account, its names, and a hash of its key.
+* every value is judged, and judged by the rules of `fields`; rows with a value that could break one are judged
+  once more as whole rows, which alone says what is wrong with them;
+* nothing of a rejected value is kept, and of no row more than its account, its names, and a hash of its key.
+
+A condition on a single column is answered by the decoder once for each distinct value of a row group, so that
+is how everything is asked here: rows are not put together for it. Bounds that a file states of itself are not
+believed.
 
 A file with too many distinct names is staged as well: its list of names would be another copy of it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from datetime import datetime
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 import polars as pl
 
-from merchantscreen.intake.hosts import HOST_COLUMNS, hosts_of
-from merchantscreen.intake.keys import hashes_of
+from merchantscreen.identifiers import KEY_COLUMNS
+from merchantscreen.intake import fields, parquet, soundness
+from merchantscreen.intake.hosts import HOST_COLUMNS
+from merchantscreen.intake.keys import HASH, account_hash, key_hash, or_null
 from merchantscreen.intake.lines import LINE
 from merchantscreen.intake.mapping import ColumnPlan
-from merchantscreen.intake.transactions import account_ids, descriptors_of
+from merchantscreen.intake.naming import NAMED, CrowdedError, NameBook
+from merchantscreen.intake.problems import REJECT_ROW_SCHEMA
+from merchantscreen.intake.transactions import account_ids
 from merchantscreen.tables import TransactionRows, Transactions, schema_of
 
-NAMED: Final = (*HOST_COLUMNS, "descriptor")
-"""Fields whose texts become names."""
-MOST_NAMES: Final = 1_000_000
-"""Distinct texts up to which a file is read in place."""
-_MOST_KEPT: Final = 1_500_000
-"""Texts whose names are kept from file to file: about 150 MB."""
-_MADE_SCHEMA: Final = pl.Schema(
-    {"field": pl.String(), "raw": pl.String(), "name": pl.String(), "cut": pl.Boolean(), "is_plain": pl.Boolean()}
-)
-NAMES_SCHEMA: Final = pl.Schema({"field": pl.String(), "raw": pl.String(), "name": pl.String()})
+__all__ = ["CrowdedError", "Surveyor", "is_plain"]
+
+MOST_TEXTS: Final = 4_000_000
+"""Distinct texts of one field up to which a file is read in place: about half a gigabyte."""
+_TYPES: Final = schema_of(TransactionRows)
+_NO_LINES: Final = pl.Series(LINE, [], pl.Int64)
+_SPAN_ROWS: Final = 2_500_000
+"""Rows that are hashed at once, 32 bytes each."""
+_MARK, _CHECK = "(account)", "(check)"
+_COUNTED: Final = {_MARK: pl.UInt64, "first_line": pl.Int64, "rows": pl.Int64, "low": pl.UInt64, "high": pl.UInt64}
+"""Accounts by a hash, and the least and greatest of another one: unlike where two accounts share the first."""
+_SEED: Final = secrets.randbits(63)
+Tell = Callable[[int, pl.DataFrame], None]
+"""Told of rows that were read, and of those among them that are rejected (problems.REJECT_ROW_SCHEMA)."""
 
 
 def is_plain(schema: Mapping[str, pl.DataType], plan: ColumnPlan) -> bool:
     """Tell whether the columns of a file can be used as they are: one for each field, of its type."""
-    types = schema_of(TransactionRows)
     return (
         not plan.constants
         and not plan.values
-        and all(_fits(schema[theirs], types[ours]) for ours, theirs in plan.columns.items())
+        and all(_fits(schema[theirs], _TYPES[ours]) for ours, theirs in plan.columns.items())
     )
 
 
@@ -57,142 +71,287 @@ def _fits(theirs: pl.DataType, ours: pl.DataType) -> bool:
             return theirs == ours
 
 
-class CrowdedError(Exception):
-    """A file has more distinct names than is worth keeping apart from it."""
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A file as it is stored.
 
-
-class KnownNames:
-    """Names that were made out of texts of earlier files: the same shops turn up day after day."""
-
-    def __init__(self) -> None:
-        self._made = pl.DataFrame(schema=_MADE_SCHEMA)
-
-    def made_out(self, counted: pl.DataFrame) -> pl.DataFrame:
-        """Give each distinct text its name.
-
-        Args:
-            counted: `field, raw, rows`.
-
-        Returns:
-            The same with `name` (null where none can be made out), `cut` and `is_plain`.
-        """
-        fresh = counted.join(self._made, on=["field", "raw"], how="anti")
-        made = pl.concat([self._made, *(_made_out(field, fresh) for field in NAMED)])
-        if made.height <= _MOST_KEPT:
-            self._made = made
-        return counted.join(made, on=["field", "raw"], how="left")
-
-
-class Survey:
-    """Gathers what is to be known of one file, batch by batch.
-
-    Args:
-        known: Names of earlier files.
+    Attributes:
+        path: The file.
+        plan: The column of each field.
+        row_count: Its rows.
+        rejected: Lines of the rows that are left out.
     """
 
-    def __init__(self, known: KnownNames | None = None) -> None:
-        self._known = known or KnownNames()
-        self._accounts: list[pl.DataFrame] = []
-        self._names: list[pl.DataFrame] = []
-        self._hashes: list[pl.Series] = []
-        self._present: set[str] = set()
-        self._span: tuple[datetime, datetime] | None = None
+    path: Path
+    plan: ColumnPlan
+    row_count: int
+    rejected: pl.Series = field(default_factory=_NO_LINES.clone)
 
-    def add(self, accepted: pl.DataFrame) -> None:
-        """Take in accepted rows (`LINE` and tables.TransactionRows).
+    def where(self, name: str, condition: Callable[[pl.Expr], pl.Expr]) -> pl.LazyFrame:
+        """Give the rows, all but the rejected, whose value of a field meets a condition."""
+        return self._left(self._all().filter(condition(pl.col(self.plan.columns[name]))))
+
+    def lines(self, name: str, condition: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+        """List the lines of such rows."""
+        return self.where(name, condition).select(pl.col(LINE).cast(pl.Int64)).collect(engine="streaming")[LINE]
+
+    def count(self, name: str, condition: Callable[[pl.Expr], pl.Expr]) -> int:
+        """Count such rows."""
+        return int(self.where(name, condition).select(pl.len()).collect(engine="streaming").item())
+
+    def has(self, name: str, condition: Callable[[pl.Expr], pl.Expr]) -> bool:
+        """Tell whether there is such a row; the search ends with the first."""
+        return bool(self.where(name, condition).select(LINE).head(1).collect(engine="streaming").height)
+
+    def rows(self, *names: str, start: int = 0, count: int | None = None) -> pl.LazyFrame:
+        """Give rows, all of some or of the file but the rejected: `LINE` and some fields under our names."""
+        columns = (pl.col(self.plan.columns[name]).alias(name) for name in names)
+        some = self._all() if count is None else self._all().slice(start, count)
+        return self._left(some).select(pl.col(LINE).cast(pl.Int64), *columns)
+
+    def _all(self) -> pl.LazyFrame:
+        return pl.scan_parquet(self.path, glob=False, hive_partitioning=False, cache=False, use_statistics=False,
+                               row_index_name=LINE, row_index_offset=1)  # fmt: skip
+
+    def _left(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.filter(~pl.col(LINE).is_in(self.rejected.implode())) if self.rejected.len() else rows
+
+
+class Surveyor:
+    """Surveys one file after the other, and remembers what most of them have in common.
+
+    Args:
+        folder: Where tables go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names = NameBook()
+        self._present: set[str] = set()
+
+    def survey(self, path: Path, plan: ColumnPlan, row_count: int, name: str, tell: Tell) -> dict[str, Any]:
+        """Judge a file and say what has to be known of it.
+
+        Args:
+            path: The file.
+            plan: The column of each field; `is_plain` holds.
+            row_count: Its rows.
+            name: Start of the names of its tables.
+            tell: Told of the rows as they are judged.
+
+        Returns:
+            `tables`, the files of each, those of names only with what no earlier file had; `stripped` and
+            `unreadable`, rows per field; `present`, columns of tables.Transactions with values, those of earlier
+            files among them; `first_at` and `last_at`, ISO 8601, None without rows.
 
         Raises:
             CrowdedError: The file is to be staged instead.
         """
-        if accepted.is_empty():
-            return
-        keyed = accepted.with_columns(account_ids(accepted))
-        self._accounts.append(
-            keyed.group_by("account_id", "card_acceptor_id").agg(
-                first_line=pl.col(LINE).min(), rows=pl.len().cast(pl.Int64)
-            )
-        )
-        self._hashes.append(hashes_of(keyed))
-        self._names += [_counted(accepted[field]) for field in NAMED]
-        self._present |= {name for name in accepted.columns if accepted[name].null_count() < accepted.height}
-        self._lengthen(accepted["occurred_at"])
-        if sum(frame.height for frame in self._names) > 2 * MOST_NAMES:
-            self._names = [_summed(self._names)]
-            if self._names[0].height > MOST_NAMES:
-                raise CrowdedError
+        whole = _Stored(path, plan, row_count)
+        texts: dict[str, pl.Series] = {}
+        doubtful = [self._doubtful(whole, column, texts) for column in _told(whole, tell)]
+        file = replace(whole, rejected=_rejected(whole, pl.concat(doubtful).unique(), tell))
+        named = self._names.add(texts, self._folder / name)
+        self._note_present(file)
+        tables = {**self._tables(file, name), **named}
+        return {"tables": tables, "present": sorted(self._columns_present()), **self._losses(file), **_span(file)}
 
-    def _lengthen(self, moments: pl.Series) -> None:
-        ends = [moments.min(), moments.max(), *(self._span or ())]
-        known = [end for end in ends if isinstance(end, datetime)]
-        self._span = (min(known), max(known))
+    def _doubtful(self, file: _Stored, name: str, texts: dict[str, pl.Series]) -> pl.Series:
+        """List the lines with a value of a field that could break a rule; note the texts that are names."""
+        if _TYPES[name] != pl.String:
+            return file.lines(name, partial(soundness.doubt, name, TransactionRows))
+        found = _to_judge(file, name)
+        values = self._names.new(name, found) if name in NAMED else found.unique()
+        marks = fields.doubtful_values(values.alias(name), TransactionRows)
+        if name in NAMED:
+            texts[name] = values.filter(~marks)
+        bad = values.filter(marks)
+        is_required = not TransactionRows.columns()[name].nullable
+        if bad.is_empty() and not is_required:
+            return _NO_LINES
+        return file.lines(name, lambda column: _is_bad(column, bad, is_required=is_required))
 
-    def close(self, folder: Path, name: str) -> dict[str, Any]:
-        """Write the tables of the file and state the rest.
+    # ----------------------------------------------------------------------- what is known of a judged file
 
-        Args:
-            folder: Where they go.
-            name: Start of their names.
+    def _tables(self, file: _Stored, name: str) -> dict[str, list[str]]:
+        """Write the hashes of the keys and the accounts."""
+        hashes, counted = [], [pl.DataFrame(schema=_COUNTED)]
+        for start in range(0, file.row_count, _SPAN_ROWS):
+            rows = _hashed(file, start)
+            path = self._folder / f"{name}-hashes-{start}.parquet"
+            rows.select(hash=HASH).drop_nulls().write_parquet(path, compression="uncompressed", statistics=False)
+            hashes.append(str(path))
+            counted.append(_counted(rows))
+        path = self._folder / f"{name}-accounts.parquet"
+        _accounts(file, pl.concat(counted)).write_parquet(path, compression="lz4")
+        return {"hashes": hashes, "accounts": [str(path)]}
 
-        Returns:
-            `tables`, the file of each; `stripped` and `unreadable` per field; `present`, columns of
-            tables.Transactions with values; `first_at` and `last_at`, ISO 8601, None without rows.
-        """
-        names = self._known.made_out(_summed(self._names)).with_columns(lost=pl.col("name").is_null())
-        tables = {
-            "accounts": pl.concat([_NO_ACCOUNTS, *self._accounts])
-            .group_by("account_id", "card_acceptor_id").agg(pl.col("first_line").min(), pl.col("rows").sum()),
-            "names": names.select(NAMES_SCHEMA.names()),
-            "exceptions": names.filter(~pl.col("is_plain")).select(NAMES_SCHEMA.names()),
-            "hashes": pl.concat([pl.Series("hash", [], pl.UInt64), *self._hashes]).to_frame("hash"),
-        }  # fmt: skip
-        paths = {table: folder / f"{name}-{table}.parquet" for table in tables}
-        for table, rows in tables.items():
-            rows.write_parquet(paths[table], compression="lz4")
-        first, last = self._span or (None, None)
+    def _note_present(self, file: _Stored) -> None:
+        """Look for a value in the fields in which none was found before; a name has to be made out to count."""
+        for name in set(file.plan.columns) - self._present:
+            if file.has(name, partial(self._is_value, name)):
+                self._present.add(name)
+
+    def _is_value(self, name: str, values: pl.Expr) -> pl.Expr:
+        is_text = _TYPES[name] == pl.String
+        there = values.is_not_null() & (values != "") if is_text else values.is_not_null()
+        return there & ~self._names.is_lost(name, values) if name in NAMED else there
+
+    def _columns_present(self) -> set[str]:
+        """Name the columns of tables.Transactions with values."""
+        derived = {"terminal_id": "terminal", **HOST_COLUMNS}
+        always = {"account_id", "transaction_type", "outcome"} if self._present else set()
+        return ({derived.get(name, name) for name in self._present} | always) & set(schema_of(Transactions))
+
+    def _losses(self, file: _Stored) -> dict[str, dict[str, int]]:
+        """Count the rows of whose text only a part was kept, and those of whose text no host could be made."""
+        book, named = self._names, [name for name in NAMED if name in file.plan.columns]
+        stripped = {name: file.count(name, partial(book.is_cut, name)) for name in named if book.has_cut(name)}
+        unreadable = {
+            name: file.count(name, partial(book.is_lost, name))
+            for name in named
+            if name in HOST_COLUMNS and book.has_lost(name)
+        }
         return {
-            "tables": {table: str(path) for table, path in paths.items()},
-            "stripped": _losses(names, "cut"),
-            "unreadable": _losses(names.filter(pl.col("field") != "descriptor"), "lost"),
-            "present": sorted(self._columns_present(names)),
-            "first_at": first and first.isoformat(),
-            "last_at": last and last.isoformat(),
+            "stripped": {name: count for name, count in stripped.items() if count},
+            "unreadable": {name: count for name, count in unreadable.items() if count},
         }
 
-    def _columns_present(self, names: pl.DataFrame) -> set[str]:
-        """Name the columns of tables.Transactions with values: names only where one could be made out."""
-        derived = {"terminal_id": "terminal", **HOST_COLUMNS}
-        made_out = set(names.filter(pl.col("name").is_not_null())["field"])
-        found = {derived.get(name, name) for name in self._present if name not in NAMED or name in made_out}
-        always = {"account_id", "transaction_type", "outcome"} if self._present else set()
-        return (found | always) & set(schema_of(Transactions))
+
+def _to_judge(file: _Stored, name: str) -> pl.Series:
+    """List the texts of a field that are not surely well, perhaps several times.
+
+    Raises:
+        CrowdedError: There are too many to have them in memory.
+    """
+    if soundness.is_shaped(name, TransactionRows):
+        doubted = file.where(name, partial(soundness.doubt, name, TransactionRows)).select(file.plan.columns[name])
+        _check_crowd(file, doubted)
+        return doubted.unique().collect(engine="streaming").to_series()
+    met = _Met()
+    file.count(name, lambda column: column.map_batches(met, return_dtype=pl.Boolean, is_elementwise=True))
+    return met.texts()
 
 
-_NO_ACCOUNTS: Final = pl.DataFrame(
-    schema={"account_id": pl.String, "card_acceptor_id": pl.String, "first_line": pl.Int64, "rows": pl.Int64}
-)
+class _Met:
+    """Meets the texts that the decoder comes across, of a dictionary once for each group of rows.
+
+    It is called from the threads of the engine, which must not be made to wait for the engine: series alone are
+    handled here, no expression.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._found = [pl.Series(dtype=pl.String)]
+        self._count = 0
+        self._is_crowded = False
+
+    def __call__(self, values: pl.Series) -> pl.Series:
+        """Note some texts, and say of each row that it is not wanted."""
+        with self._lock:
+            if not self._is_crowded:
+                self._note(values.drop_nulls().alias(""))
+        return pl.Series([False]).new_from_index(0, values.len())
+
+    def texts(self) -> pl.Series:
+        """Give all texts, perhaps several times.
+
+        Raises:
+            CrowdedError: There were too many.
+        """
+        if self._is_crowded:
+            raise CrowdedError
+        found = pl.concat(self._found)
+        return found.filter(found != "")
+
+    def _note(self, texts: pl.Series) -> None:
+        self._found.append(texts)
+        self._count += texts.len()
+        if self._count > 2 * MOST_TEXTS:
+            self._found = [pl.concat(self._found).unique()]
+            self._count = self._found[0].len()
+            self._is_crowded = self._count > MOST_TEXTS
 
 
-def _counted(values: pl.Series) -> pl.DataFrame:
-    known = values.drop_nulls().alias("raw").value_counts(name="rows")
-    return known.select(pl.lit(values.name).alias("field"), "raw", pl.col("rows").cast(pl.Int64))
+def _is_bad(column: pl.Expr, bad: pl.Series, *, is_required: bool) -> pl.Expr:
+    found = column.is_in(bad.implode())
+    return found | column.is_null() | (column == "") if is_required else found
 
 
-def _summed(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    nothing = pl.DataFrame(schema={"field": pl.String, "raw": pl.String, "rows": pl.Int64})
-    return pl.concat([nothing, *parts]).group_by("field", "raw").agg(pl.col("rows").sum())
+# --------------------------------------------------------------------------- accounts and keys
 
 
-def _made_out(field: str, counted: pl.DataFrame) -> pl.DataFrame:
-    """Make the names of one field's texts."""
-    raws = counted.filter(pl.col("field") == field)["raw"]
-    made = descriptors_of(raws) if field == "descriptor" else _hosts(raws)
-    return made.select(pl.lit(field).alias("field"), "raw", "name", "cut", "is_plain")
+def _hashed(file: _Stored, start: int) -> pl.DataFrame:
+    """Hash the rows of a span: `LINE`, `HASH` of the key, `_MARK` and `_CHECK` of the account."""
+    names = [name for name in (*KEY_COLUMNS, "transaction_id") if name in file.plan.columns]
+    rows = file.rows(*names, start=start, count=_SPAN_ROWS)
+    marks = account_hash(names).alias(_MARK), account_hash(names, _SEED).alias(_CHECK)
+    return rows.select(LINE, key_hash(names), *marks).collect(engine="streaming")
 
 
-def _hosts(raws: pl.Series) -> pl.DataFrame:
-    return hosts_of(raws).select(raw="value", name="host", cut="stripped", is_plain="is_plain")
+def _counted(rows: pl.DataFrame) -> pl.DataFrame:
+    """Count the rows of each account of a span: `_COUNTED`."""
+    ends = {"low": pl.col(_CHECK).min(), "high": pl.col(_CHECK).max()}
+    return rows.group_by(_MARK).agg(first_line=pl.col(LINE).min(), rows=pl.len().cast(pl.Int64), **ends)
 
 
-def _losses(names: pl.DataFrame, mark: str) -> dict[str, int]:
-    counted = names.filter(mark).group_by("field").agg(pl.col("rows").sum())
-    return dict(Counter(dict(counted.iter_rows())))
+def _accounts(file: _Stored, counted: pl.DataFrame) -> pl.DataFrame:
+    """Name the accounts behind counts, by their first rows: account_id, card_acceptor_id, first_line, rows."""
+    once = counted.group_by(_MARK).agg(
+        pl.col("first_line").min(), pl.col("rows").sum(), pl.col("low").min(), pl.col("high").max()
+    )
+    names = [name for name in KEY_COLUMNS if name in file.plan.columns]
+    rows = file.rows(*names).with_columns(or_null(name, names) for name in KEY_COLUMNS)
+    if once.filter(pl.col("low") != pl.col("high")).height:
+        each = rows.group_by(KEY_COLUMNS).agg(first_line=pl.col(LINE).min(), rows=pl.len().cast(pl.Int64))
+        found = each.collect(engine="streaming")
+    else:
+        firsts = rows.filter(pl.col(LINE).is_in(once["first_line"].implode())).collect(engine="streaming").sort(LINE)
+        found = firsts.hstack(once.select("first_line", "rows").sort("first_line"))
+    return found.select(account_ids(found), "card_acceptor_id", "first_line", "rows")
+
+
+# --------------------------------------------------------------------------- all fields
+
+
+def _told(file: _Stored, tell: Tell) -> Iterator[str]:
+    """Go through the fields, and tell of the rows in as many steps: reading a field is the work."""
+    done, names = 0, tuple(file.plan.columns)
+    for step, name in enumerate(names, start=1):
+        yield name
+        share = file.row_count * step // len(names) - done
+        tell(share, pl.DataFrame(schema=REJECT_ROW_SCHEMA))
+        done += share
+
+
+def _check_crowd(file: _Stored, texts: pl.LazyFrame) -> None:
+    """Refuse texts that are about as many as rows, before they are all in memory.
+
+    Raises:
+        CrowdedError: There are too many.
+    """
+    if file.row_count > MOST_TEXTS:
+        counted = texts.select(pl.all().approx_n_unique()).collect(engine="streaming")
+        if counted.item() > MOST_TEXTS:
+            raise CrowdedError
+
+
+def _rejected(file: _Stored, doubtful: pl.Series, tell: Tell) -> pl.Series:
+    """Judge doubtful rows as whole rows, and list the lines of those that are rejected."""
+    size = parquet.BATCH_ROWS["transactions"]
+    rejected = [_NO_LINES]
+    for number in ((doubtful - 1) // size).unique().sort():
+        rows = parquet.batch(file.path, file.plan, number * size, size)
+        judged = fields.judge_exactly(rows.filter(pl.col(LINE).is_in(doubtful.implode())), TransactionRows)
+        tell(0, judged.rejected)
+        rejected.append(judged.rejected["line"].alias(LINE))
+    return pl.concat(rejected)
+
+
+def _span(file: _Stored) -> dict[str, str | None]:
+    """State the moments of the earliest and the latest row."""
+    column = file.plan.columns["occurred_at"]
+    moment = parquet.prepared(column, pl.read_parquet_schema(file.path)[column])
+    rows = file.rows("occurred_at").select(moment.alias("at"))
+    ends = rows.select(first_at=pl.col("at").min(), last_at=pl.col("at").max()).collect(engine="streaming")
+    return {name: end and end.isoformat() for name, end in ends.row(0, named=True).items()}

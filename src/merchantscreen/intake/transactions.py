@@ -3,8 +3,8 @@
 Rules kept here:
 * URLs are reduced to hosts and the card token is dropped before anything touches the disk;
 * memory is bounded: rows leave for the disk as soon as a part is full;
-* every staged row carries its place (`source_file`, `source_line`), so that a repetition found
-  later can be named; these two columns are never evidence.
+* every staged row carries its place (`source_file`, `source_line`) and a hash of its key, so that a
+  repetition can be found and named; these three columns are never evidence.
 
 Repeated transaction ids are left to `duplicates`.
 """
@@ -25,6 +25,7 @@ from merchantscreen.identifiers import (
     normalise_descriptor,
 )
 from merchantscreen.intake.hosts import Losses, to_hosts
+from merchantscreen.intake.keys import key_hash
 from merchantscreen.intake.lines import LINE
 from merchantscreen.tables import Transactions, schema_of
 from merchantscreen.vocabulary import TransactionOutcome, TransactionType
@@ -34,12 +35,15 @@ PART_ROWS: Final = 1_000_000
 SOURCE_COLUMNS: Final = ("source_file", "source_line")
 COLUMNS: Final = tuple(schema_of(Transactions))
 _NO_IDS: Final = pl.Series("account_id", [], dtype=pl.String)
+_HAS_ADDRESS: Final = pl.col("raw").str.contains(HAS_ADDRESS)
+_FULL: Final = r"^$|^ | $|  |[@:/\\?#\t]|[0-9](?:[ ()./-]{0,2}[0-9]){5}"
+"""What a descriptor has in it of which something may be taken out: see identifiers.descriptor_expression."""
 ROW_GROUP_ROWS: Final = 32_768
 """Rows per row group: scans keep whole groups in memory, several at once."""
 
 
 def stage(accepted: pl.DataFrame, file_index: int, losses: Losses) -> pl.DataFrame:
-    """Turn accepted rows (`LINE` and tables.TransactionRows) into tables.Transactions with their places."""
+    """Turn accepted rows (`LINE` and tables.TransactionRows) into tables.Transactions with places and hashes."""
     keyed = accepted.with_columns(
         account_ids(accepted),
         to_hosts(accepted["requestor_url"], losses).alias("requestor_host"),
@@ -53,7 +57,7 @@ def stage(accepted: pl.DataFrame, file_index: int, losses: Losses) -> pl.DataFra
         terminal=terminal,
         source_file=pl.lit(file_index, pl.Int32),
         source_line=pl.col(LINE),
-    ).select(*COLUMNS, *SOURCE_COLUMNS)
+    ).select(*COLUMNS, *SOURCE_COLUMNS, key_hash(accepted.columns))
 
 
 def account_ids(rows: pl.DataFrame) -> pl.Series:
@@ -81,15 +85,19 @@ def descriptors_of(distinct: pl.Series) -> pl.DataFrame:
         `raw`, `name` (null where nothing is left), `cut` (an address was in it), `is_plain` (`plain_descriptor`
         reads it).
 
-    Plain ASCII goes the fast way. For the rest Python alone decides: the engine may know another
-    version of Unicode, and a descriptor must not depend on that.
+    Plain ASCII goes the fast way, and where nothing is to be taken out of it only becomes capitals. For the rest
+    Python alone decides: the engine may know another version of Unicode, and a descriptor must not depend on that.
     """
     raw = pl.col("raw")
-    texts = distinct.alias("raw").to_frame().with_columns(cut=raw.str.contains(HAS_ADDRESS), is_plain=_is_ascii(raw))
-    plain = texts.filter("is_plain").with_columns(name=plain_descriptor(raw))
-    rest = texts.filter(~pl.col("is_plain"))
+    texts = distinct.alias("raw").to_frame().with_columns(is_plain=_is_ascii(raw), is_full=raw.str.contains(_FULL))
+    bare = texts.filter(pl.col("is_plain") & ~pl.col("is_full")).with_columns(name=raw.str.to_uppercase(), cut=False)
+    full = texts.filter(pl.col("is_plain") & pl.col("is_full")).with_columns(
+        name=plain_descriptor(raw), cut=_HAS_ADDRESS
+    )
+    rest = texts.filter(~pl.col("is_plain")).with_columns(cut=_HAS_ADDRESS)
     read = pl.Series("name", [normalise_descriptor(text) or None for text in rest["raw"]], dtype=pl.String)
-    return pl.concat([plain, rest.with_columns(read)]).select("raw", "name", "cut", "is_plain")
+    parts = (bare, full, rest.with_columns(read))
+    return pl.concat([part.select("raw", "name", "cut", "is_plain") for part in parts])
 
 
 def plain_descriptor(column: pl.Expr) -> pl.Expr:

@@ -4,11 +4,12 @@ Rules kept here:
 * the child works on one file at a time, so its death has exactly one culprit;
 * a panic, an abort, a signal and memory beyond the limit all become MS-PQT-003, never a crash of ours;
 * a disk that is full is not the fault of the file that is being read, and stays an error of the disk;
-* accepted merchant rows come back over the pipe, so raw contact data never touches the disk;
+* accepted merchant rows stay in memory, those of CSV files come over the pipe, and only what is made of them is
+  written, so raw contact data never touches the disk;
 * no core file is left behind, as it would hold the data.
 
-The protocol: a request is one line of JSON; a reply is messages, each one line of JSON with the
-sizes of the Arrow frames that follow it, until one says `done`.
+The protocol: a request is one message, a reply is messages until one says `done`; a message is one line of JSON
+with the sizes of the Arrow frames that follow it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import resource
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self
@@ -30,7 +31,7 @@ import polars as pl
 
 from merchantscreen.disk import disk_error
 from merchantscreen.errors import InputError, MerchantScreenError, Problem
-from merchantscreen.intake import fields, files, parquet, survey
+from merchantscreen.intake import fields, files, merchants, parquet, survey
 from merchantscreen.intake.hosts import Losses
 from merchantscreen.intake.mapping import RoleMapping
 from merchantscreen.intake.problems import PROBLEMS
@@ -38,7 +39,13 @@ from merchantscreen.intake.transactions import Stage, stage
 from merchantscreen.tables import INPUT_TABLES
 
 MEMORY_LIMIT_BYTES: Final = 6 * 1024**3
-"""Address space of the child; generous, as allocators reserve far more than they use."""
+"""Address space of the child while it decodes; generous, as allocators reserve far more than they use."""
+
+_ROOM: Final = 4
+"""Address space for each byte of merchant rows that are kept: allocators reserve more than they are asked for."""
+
+_UNNAMED: Final = {"gather": "(merchant accounts)", "combine": "(merchant accounts)"}
+"""What a request without a file is about, where it is not staged transactions."""
 
 _OF_THE_FILE: Final = (pl.exceptions.PolarsError, OSError, MemoryError)
 """Errors that a broken file causes; a panic of the decoder is another, and no Exception at all."""
@@ -85,25 +92,26 @@ class Worker:
         """The child's process, started if there is none."""
         return self._running().pid
 
-    def ask(self, operation: str, path: Path | None = None, **facts: Any) -> Iterator[Message]:
-        """Send one request and yield the messages of its reply.
+    def ask(
+        self, operation: str, path: Path | None = None, *, frames: Sequence[pl.DataFrame] = (), **facts: Any
+    ) -> Iterator[Message]:
+        """Send one request, with frames if it needs them, and yield the messages of its reply.
 
         Raises:
             InputError: The file cannot be decoded, or decoding it ended the child.
         """
         request = {"operation": operation, "path": str(path) if path else None, **facts}
-        where = path.name if path else "(staged transactions)"
+        where = path.name if path else _UNNAMED.get(operation, "(staged transactions)")
         child = self._running()
         try:
-            _pipe(child.stdin).write(json.dumps(request).encode() + b"\n")
-            _pipe(child.stdin).flush()
+            _send(_pipe(child.stdin), request, frames)
             while (message := _receive(_pipe(child.stdout))) is not None:
                 if message.facts["kind"] == "done":
                     return
                 if message.facts["kind"] == "failed":
                     raise _undecodable(where, str(message.facts["reason"]))
                 if message.facts["kind"] == "unwritten":
-                    raise files.disk_failure("(staged transactions)", message.facts["errno"])
+                    raise files.disk_failure(_UNNAMED.get(operation, "(staged transactions)"), message.facts["errno"])
                 if message.facts["kind"] == "broken":
                     raise MerchantScreenError(f"decoding {where} failed inside: {message.facts['reason']}")
                 yield message
@@ -159,8 +167,15 @@ def _undecodable(where: str, reason: str) -> InputError:
     return InputError("a Parquet file cannot be decoded", (kind.at(where, found=f"{kind.title} ({reason})"),))
 
 
+def _send(pipe: BinaryIO, facts: dict[str, Any], frames: Sequence[pl.DataFrame]) -> None:
+    payloads = [_arrow(frame) for frame in frames]
+    line = json.dumps({**facts, "sizes": [len(payload) for payload in payloads]}).encode()
+    pipe.write(b"".join([line, b"\n", *payloads]))
+    pipe.flush()
+
+
 def _receive(pipe: BinaryIO) -> Message | None:
-    """Read one message; None when the child has gone."""
+    """Read one message; None when the other end has gone."""
     line = pipe.readline()
     if not line.endswith(b"\n"):
         return None
@@ -177,14 +192,21 @@ def _receive(pipe: BinaryIO) -> Message | None:
 def main() -> int:
     """Serve requests until the parent closes the pipe."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+    _limit_memory(MEMORY_LIMIT_BYTES)
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     hello = json.loads(sys.stdin.buffer.readline())
     server = _Server(Path(hello["staging"]), hello["prefix"], replies)
-    for line in sys.stdin.buffer:
-        server.serve(json.loads(line))
+    while (request := _receive(sys.stdin.buffer)) is not None:
+        server.serve({**request.facts, "frames": request.frames})
     return 0
+
+
+def _limit_memory(limit_bytes: int) -> None:
+    """Set the address space of this process, as far as whoever started us allows."""
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    allowed = limit_bytes if most == resource.RLIM_INFINITY else min(limit_bytes, most)
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, most))
 
 
 class _Server:
@@ -193,7 +215,8 @@ class _Server:
     def __init__(self, folder: Path, prefix: str, replies: BinaryIO) -> None:
         self._folder = folder
         self._staged = Stage(folder, prefix)
-        self._names = survey.KnownNames()
+        self._surveyor = survey.Surveyor(folder)
+        self._merchants = merchants.MerchantRowsRead()
         self._replies = replies
 
     def serve(self, request: dict[str, Any]) -> None:
@@ -206,7 +229,7 @@ class _Server:
             if (number := disk_error(error)) is not None:
                 self._send({"kind": "unwritten", "errno": number})
                 return
-            theirs = isinstance(error, _OF_THE_FILE) or not isinstance(error, Exception)
+            theirs = bool(request["path"]) and (isinstance(error, _OF_THE_FILE) or not isinstance(error, Exception))
             reason = type(error).__name__ if theirs else f"{type(error).__name__} at {_place(error)}"
             self._send({"kind": "failed" if theirs else "broken", "reason": reason})
         else:
@@ -227,38 +250,48 @@ class _Server:
         for batch in parquet.batches(path, plan, rows, parquet.BATCH_ROWS[request["role"]]):
             judged = fields.judge(batch, table)
             losses = Losses()
-            frames = [judged.rejected]
             if request["role"] == "transactions":
                 self._staged.add(stage(judged.accepted, request["index"], losses))
             else:
-                frames.append(judged.accepted)
+                self._gather({**request, "frames": [judged.accepted]})
             counts = {"stripped": dict(losses.stripped), "unreadable": dict(losses.unreadable)}
-            self._send({"kind": "block", "rows": batch.height, **counts}, *frames)
+            self._send({"kind": "block", "rows": batch.height, **counts}, judged.rejected)
+
+    def _gather(self, request: dict[str, Any]) -> None:
+        """Keep accepted merchant rows until all are there; what is kept is not counted against decoding."""
+        for accepted in request["frames"]:
+            self._merchants.add(accepted, request["index"])
+        _limit_memory(MEMORY_LIMIT_BYTES + _ROOM * self._merchants.size_bytes)
+
+    def _combine(self, request: dict[str, Any]) -> None:
+        """Make the tables of all merchant rows; there is nothing left to decode, so nothing to be limited for."""
+        resource.setrlimit(resource.RLIMIT_AS, (resource.getrlimit(resource.RLIMIT_AS)[1],) * 2)
+        key = bytes.fromhex(request["key"]) if request["key"] else None
+        made = merchants.combine(self._merchants.take(), key, Path(request["folder"]))
+        self._send({"kind": "combined", "accounts": str(made.accounts), "declared": str(made.declared),
+                    "stripped": dict(made.losses.stripped), "unreadable": dict(made.losses.unreadable),
+                    "key_id": made.key_id}, made.repeated)  # fmt: skip
 
     def _survey(self, request: dict[str, Any]) -> None:
         """Judge a file that can stay where it is, and tell what has to be known of it."""
         table, path = INPUT_TABLES[request["role"]], Path(request["path"])
         plan, _, rows = parquet.inspect(path, table, RoleMapping(**request["mapping"]))
-        known = survey.Survey(self._names)
         try:
-            for batch in parquet.batches(path, plan, rows, parquet.BATCH_ROWS[request["role"]]):
-                judged = fields.judge(batch, table)
-                known.add(judged.accepted)
-                self._send({"kind": "block", "rows": batch.height, "stripped": {}, "unreadable": {}}, judged.rejected)
+            found = self._surveyor.survey(path, plan, rows, f"survey-{request['index']}", self._tell)
         except survey.CrowdedError:
             self._send({"kind": "crowded"})
-            return
-        self._send({"kind": "surveyed", **known.close(self._folder, f"survey-{request['index']}")})
+        else:
+            self._send({"kind": "surveyed", **found})
+
+    def _tell(self, rows: int, rejected: pl.DataFrame) -> None:
+        self._send({"kind": "block", "rows": rows, "stripped": {}, "unreadable": {}}, rejected)
 
     def _finish(self, _: dict[str, Any]) -> None:
         parts, present = self._staged.take()
         self._send({"kind": "staged", "parts": [str(part) for part in parts], "present": sorted(present)})
 
     def _send(self, facts: dict[str, Any], *frames: pl.DataFrame) -> None:
-        payloads = [_arrow(frame) for frame in frames]
-        line = json.dumps({**facts, "sizes": [len(payload) for payload in payloads]}).encode()
-        self._replies.write(b"".join([line, b"\n", *payloads]))
-        self._replies.flush()
+        _send(self._replies, facts, frames)
 
 
 def _arrow(frame: pl.DataFrame) -> bytes:
