@@ -29,6 +29,8 @@ _SUMS: Final = (
     "transaction_count", "purchase_count", "refund_count", "chargeback_count", "declined_count", "product_known_count",
     "prepaid_count", "entry_known_count", "card_present_count", "ecommerce_known_count", "ecommerce_count",
 )  # fmt: skip
+_PAID: Final = ("account_id", "occurred_on", "currency", "purchase_count", "purchase_minor")
+"""What volumes are made of: `days` are millions of rows, and are not copied with all their columns."""
 _WINDOWED: Final = ("purchase_count", "refund_count", "chargeback_count", "declined_count")
 
 
@@ -95,7 +97,8 @@ def _within(day: date, window: int) -> pl.Expr:
 def _volumes(days: pl.DataFrame, accounts: pl.DataFrame, day: date) -> pl.DataFrame:
     """Add up amounts per account in the currency that counts for it."""
     own = accounts.select("account_id", pl.col("currency").alias("own_currency"))
-    bought = days.filter(pl.col("purchase_count") > 0).join(own, on="account_id", how="left")
+    paid = days.lazy().filter(pl.col("purchase_count") > 0).select(_PAID).collect()
+    bought = paid.join(own, on="account_id", how="left")
     is_own = (pl.col("currency") == pl.col("own_currency")).fill_null(value=False)
     is_only = pl.col("own_currency").is_null() & (pl.col("currency").n_unique().over("account_id") == 1)
     started = days.group_by("account_id").agg(pl.col("occurred_on").min().alias("first_on"))
@@ -168,13 +171,11 @@ def _since_gap(days: pl.DataFrame) -> pl.DataFrame:
     active = days.group_by("account_id", "occurred_on").agg(pl.col("purchase_count").sum())
     idle = (pl.col("occurred_on") - pl.col("occurred_on").shift(1).over("account_id")).dt.total_days() - 1
     gaps = active.sort("account_id", "occurred_on").with_columns(idle.fill_null(0).alias("idle_days"))
-    longest = gaps.with_columns(pl.col("idle_days").max().over("account_id").alias("longest_gap_days"))
-    is_longest = pl.col("idle_days") == pl.col("longest_gap_days")
-    resumed = longest.with_columns(
-        pl.col("occurred_on").filter(is_longest).max().over("account_id").alias("resumed_on")
+    on, longest = pl.col("occurred_on"), pl.col("idle_days").max()
+    resumed_on = on.filter(pl.col("idle_days") == longest).max()
+    counted = gaps.group_by("account_id").agg(
+        longest.alias("longest_gap_days"), pl.col("purchase_count").filter(on >= resumed_on).sum().alias("since")
     )
-    since = pl.col("purchase_count").filter(pl.col("occurred_on") >= pl.col("resumed_on")).sum()
-    counted = resumed.group_by("account_id").agg(pl.col("longest_gap_days").first(), since.alias("since"))
     return counted.select(
         "account_id",
         "longest_gap_days",
@@ -188,14 +189,16 @@ def _since_gap(days: pl.DataFrame) -> pl.DataFrame:
 def _since_burst(days: pl.DataFrame, unit_currencies: Iterable[str]) -> pl.DataFrame:
     """Find the day with most micro amounts, the first of several, and count purchases before and after it."""
     attempted = pl.col("purchase_count") + pl.col("declined_count")
-    told = days.filter(pl.col("currency").is_in(sorted(unit_currencies)) & (attempted > 0))
-    daily = told.group_by("account_id", "occurred_on").agg(pl.col("micro_count").sum())
+    told = days.lazy().filter(pl.col("currency").is_in(sorted(unit_currencies)) & (attempted > 0))
+    daily = told.group_by("account_id", "occurred_on").agg(pl.col("micro_count").sum()).collect()
     most = daily.sort("account_id", "micro_count", "occurred_on", descending=[False, True, False])
     burst = most.group_by("account_id", maintain_order=True).agg(
         pl.col("micro_count").first().alias("micro_burst_count"), pl.col("occurred_on").first().alias("burst_on")
     )
     on, burst_on, month = pl.col("occurred_on"), pl.col("burst_on"), timedelta(days=MONTH_DAYS)
-    around = days.join(burst.filter(pl.col("micro_burst_count") > 0), on="account_id", how="inner")
+    around = days.select("account_id", "occurred_on", "purchase_count").join(
+        burst.filter(pl.col("micro_burst_count") > 0), on="account_id", how="inner"
+    )
     until = (on > burst_on - month) & (on <= burst_on)
     after = (on > burst_on) & (on <= burst_on + month)
     counted = around.group_by("account_id").agg(
