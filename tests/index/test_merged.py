@@ -136,6 +136,14 @@ def days_of(inputs: Inputs, count: int, account: str = "M1") -> list[Path]:
     return [inputs.write(f"day-{day:02d}.csv", [TRANSACTION_COLUMNS, row]) for day, row in enumerate(rows)]
 
 
+def begun(tmp_path: Path, count: int) -> tuple[list[str | Path], list[Path], Index]:
+    """Write some days and index all but the last; return the words that indexed them, all days, and the index."""
+    days = days_of(Inputs.good(tmp_path), count)
+    words: list[str | Path] = ["index", "--index", tmp_path / "index", "--transactions"]
+    assert merchantscreen(*words, *days[:-1]).code == 0
+    return words, days, Index(tmp_path / "index")
+
+
 def names_in(index: Index) -> list[frozenset[str]]:
     """Return the entries of every merged table."""
     return [one.entries for one in index.all_merged()]
@@ -144,11 +152,7 @@ def names_in(index: Index) -> list[frozenset[str]]:
 @pytest.mark.usefixtures("_small")
 def test_full_groups_are_merged_once_and_the_rest_waits(tmp_path: Path) -> None:
     """Three days are a group and one that waits; with a fourth there are two groups, and the first is untouched."""
-    inputs = Inputs.good(tmp_path)
-    days = days_of(inputs, 4)
-    words = ["index", "--index", tmp_path / "index", "--transactions"]
-    assert merchantscreen(*words, *days[:3]).code == 0
-    index = Index(tmp_path / "index")
+    words, days, index = begun(tmp_path, 4)
     (first,) = names_in(index)
     earliest = sorted(index.all_entries(), key=lambda entry: entry.facts.first_at or LATER)[:2]
     assert first == {entry.name for entry in earliest}
@@ -172,11 +176,7 @@ def test_entries_that_share_a_transaction_are_not_merged(tmp_path: Path) -> None
 @pytest.mark.usefixtures("_small")
 def test_what_was_merged_of_a_deleted_entry_is_not_used_and_goes(tmp_path: Path) -> None:
     """Deleting an entry is enough: no screen looks at its merged rows, and the next index removes them."""
-    inputs = Inputs.good(tmp_path)
-    days = days_of(inputs, 3)
-    words = ["index", "--index", tmp_path / "index", "--transactions"]
-    assert merchantscreen(*words, *days[:2]).code == 0
-    index = Index(tmp_path / "index")
+    words, days, index = begun(tmp_path, 3)
     (old,) = index.all_merged()
     gone = index.all_entries()[0]
     shutil.rmtree(gone.folder)

@@ -144,26 +144,27 @@ def _assert_alike(file: PlainFile, number: int, staged: pl.DataFrame) -> None:
     assert_frame_equal(rows, wanted)
 
 
+def _surveyed(folder: Path, rows: pl.DataFrame) -> tuple[dict[str, Any], Told]:
+    """Write a file and survey it; return what was found and what was told."""
+    path, told = folder / "t.parquet", Told()
+    rows.write_parquet(path, row_group_size=6)
+    plan, _, count = parquet.inspect(path, TransactionRows, ColumnMapping().transactions)
+    return survey.Surveyor(folder).survey(path, plan, count, "s", told), told
+
+
 def test_a_field_with_too_many_texts_is_staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts that would fill the memory are met in time, in dictionaries as well as among identifiers."""
     monkeypatch.setattr(survey, "MOST_TEXTS", 10)
     for name in ("acceptor_url", "terminal_id"):
         rows = _rows([[(name, f"{number:015d}.example")] for number in range(60)], list(TYPES))
-        path = tmp_path / f"{name}.parquet"
-        rows.write_parquet(path, row_group_size=6)
-        plan, _, count = parquet.inspect(path, TransactionRows, ColumnMapping().transactions)
         with pytest.raises(survey.CrowdedError):
-            survey.Surveyor(tmp_path).survey(path, plan, count, "s", lambda *_: None)
+            _surveyed(tmp_path, rows)
 
 
 def test_long_identifiers_are_judged_once_each(tmp_path: Path) -> None:
     """Identifiers of 15 digits, as acquirers give them, are judged by their distinct values and stay."""
     rows = _rows([[("card_acceptor_id", f"{900_000_000_000_000 + number % 7}")] for number in range(100)], list(TYPES))
-    path = tmp_path / "t.parquet"
-    rows.write_parquet(path)
-    plan, _, count = parquet.inspect(path, TransactionRows, ColumnMapping().transactions)
-    told = Told()
-    found = survey.Surveyor(tmp_path).survey(path, plan, count, "s", told)
+    found, told = _surveyed(tmp_path, rows)
     assert pl.concat(told.rejected).is_empty()
     assert pl.read_parquet(found["tables"]["accounts"]).height == 7
     assert LINE not in pl.read_parquet_schema(found["tables"]["accounts"][0])
@@ -175,10 +176,7 @@ def test_accounts_that_share_a_hash_are_told_apart(tmp_path: Path, monkeypatch: 
     shared = pl.lit(7, pl.UInt64)
     monkeypatch.setattr(survey, "account_hash", lambda present, seed=0: real(present, seed) if seed else shared)
     rows = _rows([[("card_acceptor_id", f"C{number % 3}")] for number in range(10)], list(TYPES))
-    path = tmp_path / "t.parquet"
-    rows.write_parquet(path)
-    plan, _, count = parquet.inspect(path, TransactionRows, ColumnMapping().transactions)
-    found = survey.Surveyor(tmp_path).survey(path, plan, count, "s", Told())
+    found, _ = _surveyed(tmp_path, rows)
     accounts = pl.read_parquet(found["tables"]["accounts"]).sort("card_acceptor_id")
     assert accounts.select("card_acceptor_id", "first_line", "rows").rows() == [
         ("C0", 1, 4),

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
@@ -49,7 +49,18 @@ class FileFact(BaseModel):
     sha256: str
 
 
-class Facts(BaseModel):
+class FolderFacts(BaseModel):
+    """What a folder of the index says of itself, last of all: the mark that it is whole.
+
+    Attributes:
+        files: Every other file of the folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    files: dict[str, FileFact]
+
+
+class Facts(FolderFacts):
     """What is known of an entry without opening its tables.
 
     Attributes:
@@ -66,10 +77,8 @@ class Facts(BaseModel):
         first_at: Earliest transaction, microseconds since 1970 in UTC; null without rows.
         last_at: Latest transaction.
         bucket_count: Buckets of every table.
-        files: Every other file of the entry.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     format: Literal[1]
     recipe: str
     sha256: str
@@ -83,7 +92,6 @@ class Facts(BaseModel):
     first_at: datetime | None
     last_at: datetime | None
     bucket_count: int
-    files: dict[str, FileFact]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +162,21 @@ def find(folder: Path, sha256: str, how: str) -> Entry | None:
 
 def open_entry(place: Path) -> Entry | None:
     """Open the entry in a folder; None where it is not whole."""
+    facts = read_facts(place, Facts)
+    return Entry(place, facts) if facts else None
+
+
+_Said = TypeVar("_Said", bound=FolderFacts)
+
+
+def read_facts(place: Path, form: type[_Said]) -> _Said | None:
+    """Read what a folder says of itself; None where it says nothing, or its files are not there with their sizes."""
     try:
-        facts = Facts.model_validate(unsealed((place / FACTS).read_bytes()))
+        facts = form.model_validate(unsealed((place / FACTS).read_bytes()))
+        is_whole = all((place / name).stat().st_size == fact.size_bytes for name, fact in facts.files.items())
     except (OSError, ValueError):
         return None
-    return Entry(place, facts) if has_sizes(place, facts.files) else None
-
-
-def has_sizes(folder: Path, files: Mapping[str, FileFact]) -> bool:
-    """Tell whether the files of a folder are there with their sizes."""
-    try:
-        return all((folder / name).stat().st_size == fact.size_bytes for name, fact in files.items())
-    except OSError:
-        return False
+    return facts if is_whole else None
 
 
 def altered_files(folder: Path, files: Mapping[str, FileFact]) -> Iterator[str]:

@@ -48,10 +48,10 @@ def to_hosts(urls: pl.Series, losses: Losses) -> pl.Series:
 
 def each_host(urls: pl.Series, losses: Losses) -> pl.Series:
     """Do `to_hosts` for a column in which nearly all differ: finding those that do not would cost more than they do."""
-    read = urls.to_frame("url").lazy().select(host=host_expression(pl.col("url")), rest=_rest(pl.col("url"))).collect()
-    is_cut = read["rest"].str.len_bytes() > read["host"].str.len_bytes() + 1
-    _add(losses.stripped, urls.name, int(is_cut.sum()))
+    url = pl.col("url")
+    read = urls.to_frame("url").lazy().select(host=host_expression(url), is_cut=cut_expression(url)).collect()
     hosts = read["host"].alias(urls.name)
+    _add(losses.stripped, urls.name, int((read["is_cut"] & hosts.is_not_null()).sum()))
     others = (hosts.is_null() & urls.is_not_null()).arg_true()
     return hosts.scatter(others, to_hosts(urls.gather(others), losses)) if others.len() else hosts
 
@@ -68,12 +68,12 @@ def hosts_of(values: pl.Series) -> pl.DataFrame:
         is_plain (whether `host_expression` reads it).
     """
     distinct = pl.DataFrame({"value": values.cast(pl.String).drop_nulls().unique()})
-    read = distinct.with_columns(host_expression(pl.col("value")).alias("host"), _rest(pl.col("value")).alias("rest"))
+    read = distinct.with_columns(host_expression(pl.col("value")).alias("host"))
     fast = read.filter(pl.col("host").is_not_null()).select(
         "value",
         "host",
         pl.lit(None, pl.String).alias("refusal"),
-        (pl.col("rest").str.len_bytes() > pl.col("host").str.len_bytes() + 1).alias("stripped"),
+        cut_expression(pl.col("value")).alias("stripped"),
         pl.lit(value=True).alias("is_plain"),
     )
     exact = [_exact_row(value) for value in read.filter(pl.col("host").is_null())["value"]]
@@ -98,13 +98,8 @@ def plain_host(column: pl.Expr) -> pl.Expr:
 
 
 def cut_expression(column: pl.Expr) -> pl.Expr:
-    """Tell plain values with more to them than a scheme and a host; `hosts_of` calls these stripped."""
+    """Tell plain values with more to them than a scheme, a host and one sign behind it."""
     return column.str.contains(r"^(?:[Hh][Tt][Tt][Pp][Ss]?://)?[^/?:]+[/?].")
-
-
-def _rest(column: pl.Expr) -> pl.Expr:
-    """Take the scheme off a URL."""
-    return column.str.replace("^[Hh][Tt][Tt][Pp][Ss]?://", "")
 
 
 def _exact_row(value: str) -> tuple[str, str | None, str | None, bool, bool]:

@@ -6,8 +6,8 @@ Rules kept here:
 * rejected rows are left out by their line;
 * the card token is no column of tables.Transactions, so it is never read again.
 
-What is asked of a file is put as a condition on its own columns, so that Parquet's dictionaries and bounds
-answer it; what is made of the columns is made for the rows that are left.
+What is asked of a file is put as a condition on its own columns, so that Parquet's dictionaries answer it;
+what is made of the columns is made for the rows that are left.
 """
 
 from __future__ import annotations
@@ -202,8 +202,8 @@ def _as_one(files: Sequence[PlainFile]) -> PlainFile:
 
 
 def tables_of(files: Iterable[PlainFile], name: str) -> tuple[Path, ...]:
-    """List the tables of one kind about some files, each once: files may share tables of names."""
-    return tuple(dict.fromkeys(path for file in files for path in file.tables[name]))
+    """List the tables of one kind about some files, each once: files may share tables of names, or have none yet."""
+    return tuple(dict.fromkeys(path for file in files for path in file.tables.get(name, ())))
 
 
 @contextmanager
@@ -234,10 +234,7 @@ def plain_file(
 
 def sharing_names(files: Mapping[int, PlainFile]) -> dict[int, PlainFile]:
     """Give files that were surveyed one after the other all their names: each brought along what was new in it."""
-    together = {
-        name: tuple(path for file in files.values() for path in file.tables.get(name, ()))
-        for name in ("names", "exceptions")
-    }
+    together = {name: tables_of(files.values(), name) for name in ("names", "exceptions")}
     return {number: replace(file, tables={**file.tables, **together}) for number, file in files.items()}
 
 

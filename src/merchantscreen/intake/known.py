@@ -23,15 +23,14 @@ from pydantic import BaseModel, ConfigDict
 from merchantscreen.intake import files
 from merchantscreen.intake.entries import (
     FACTS,
-    FileFact,
+    FolderFacts,
     begin,
     facts_of_files,
-    has_sizes,
+    read_facts,
     recipe,
     replace_file,
     sealed,
     sync,
-    unsealed,
 )
 from merchantscreen.intake.mapping import RoleMapping
 from merchantscreen.intake.problems import REJECT_ROW_SCHEMA
@@ -53,21 +52,18 @@ class FileAccount(BaseModel):
     unreadable: dict[str, int]
 
 
-class SetFacts(BaseModel):
+class SetFacts(FolderFacts):
     """What is known of a set without opening its tables.
 
     Attributes:
         format: Version of this form.
         key_id: Which key the contact tokens were made with.
         accounts: The files in their order.
-        files: Every other file of the set.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     format: Literal[1]
     key_id: str
     accounts: tuple[FileAccount, ...]
-    files: dict[str, FileFact]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +121,8 @@ def set_name(digests: Sequence[str], mapping: RoleMapping, key: bytes | None) ->
 def find(folder: Path, name: str) -> KnownMerchants | None:
     """Find a whole set; None if there is none, or one that its files no longer bear out."""
     place = folder / name
-    try:
-        facts = SetFacts.model_validate(unsealed((place / FACTS).read_bytes()))
-    except (OSError, ValueError):
-        return None
-    return KnownMerchants(place, facts) if has_sizes(place, facts.files) else None
+    facts = read_facts(place, SetFacts)
+    return KnownMerchants(place, facts) if facts else None
 
 
 def keep(folder: Path, name: str, tables: tuple[Path, Path], tallies: Sequence[FileTally], key_id: str) -> None:

@@ -21,21 +21,19 @@ from pathlib import Path
 from typing import Final, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
 
 from merchantscreen.features.peers import draw
 from merchantscreen.intake import reducing
 from merchantscreen.intake.entries import (
     FACTS,
     Entry,
-    FileFact,
+    FolderFacts,
     altered_files,
     facts_of_files,
-    has_sizes,
+    read_facts,
     replace_file,
     sealed,
     sync,
-    unsealed,
 )
 from merchantscreen.intake.transactions import COLUMNS
 
@@ -52,19 +50,16 @@ BLOCK_ROWS: Final = 32_768
 _ACCOUNTS: Final = "accounts.parquet"
 
 
-class MergedFacts(BaseModel):
+class MergedFacts(FolderFacts):
     """What is known of a merged table without opening it.
 
     Attributes:
         format: Version of this form.
         entries: Names of the entries that it was merged from, sorted.
-        files: Its files.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     format: Literal[1]
     entries: tuple[str, ...]
-    files: dict[str, FileFact]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +105,8 @@ def find_all(folder: Path) -> list[Merged]:
 
 def open_merged(place: Path) -> Merged | None:
     """Open what was merged into a folder; None where it is not whole."""
-    try:
-        facts = MergedFacts.model_validate(unsealed((place / FACTS).read_bytes()))
-    except (OSError, ValueError):
-        return None
-    return Merged(place, facts) if has_sizes(place, facts.files) else None
+    facts = read_facts(place, MergedFacts)
+    return Merged(place, facts) if facts else None
 
 
 def clear(folder: Path, names: Collection[str]) -> None:

@@ -30,7 +30,7 @@ _HALF: Final = 2**64
 
 
 class CrowdedError(Exception):
-    """A file holds more exceptions than are worth looking for in every row."""
+    """A file holds more texts, or more exceptions among them, than can be kept apart from its rows."""
 
 
 class NameBook:

@@ -23,7 +23,7 @@ from merchantscreen.intake.problems import PROBLEMS
 from merchantscreen.tables import schema_of
 
 BATCH_ROWS: Final = {"transactions": 250_000, "merchants": 100_000}
-"""Rows that are decoded and judged at once; a merchant row is large, and comes home over a pipe."""
+"""Rows that are decoded and judged at once; a merchant row is large."""
 
 _TEXT_LIKE: Final = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 

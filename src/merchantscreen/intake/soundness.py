@@ -94,7 +94,7 @@ def _bad_values(values: pl.Series, column: dy.Column, table: type[dy.Schema]) ->
     match values.dtype:
         case pl.Int64():
             return values.clear() if _is_within(values, column) else values.filter(~_fine(values, column, table))
-        case pl.String() if column_pattern(column) in {ID_PATTERN, TOKEN_PATTERN} and _is_varied(values):
+        case pl.String() if is_shaped(name, table) and _is_varied(values):
             distinct = values.filter(~_is_sure(values)).unique()
         case _:
             distinct = values.drop_nulls().unique()
@@ -133,7 +133,7 @@ def _is_within(values: pl.Series, column: dy.Column) -> bool:
     if not isinstance(low, int) or not isinstance(high, int):
         return True
     is_inside = (column.min is None or low >= column.min) and (column.max is None or high <= column.max)
-    return is_inside and high < 10 ** (MIN_DIGITS - 1)
+    return is_inside and high <= _SHORT
 
 
 def _fine(values: pl.Series, column: dy.Column, table: type[dy.Schema]) -> pl.Series:
