@@ -215,7 +215,7 @@ def normalise_descriptor(text: str) -> str:
 
 def descriptor_expression(column: pl.Expr) -> pl.Expr:
     """Do `normalise_descriptor` for a whole column of plain ASCII; a test holds the two together."""
-    folded = without_contacts_expression(column.str.normalize("NFKC")).str.to_uppercase()
+    folded = without_contacts_expression(column).str.to_uppercase()
     return folded.str.replace_all(_LONG_NUMBER, "").str.replace_all(_BLANKS, " ").str.strip_chars(" \t")
 
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from merchantscreen.engines import Engine, Frame
 from merchantscreen.features import naive_utc
+from merchantscreen.intake.accountbook import MARK
 from merchantscreen.intake.inplace import NAMED_COLUMNS, PlainFile, aside, joined, tables_of
 from merchantscreen.traffic import sign_pattern
 
@@ -73,12 +74,15 @@ class FilesInPlace:
 
     def accounts(self) -> pl.Series:
         """List the accounts with transactions."""
-        found = [
-            file.transactions(self._in_time(file, file.rows()), ["account_id"])
-            if self._cuts(file)
-            else file.table("accounts").select("account_id")
-            for file in self._files
-        ]
+        whole = [file for file in self._files if not self._cuts(file)]
+        cut = [file for file in self._files if self._cuts(file)]
+        found = [file.transactions(self._in_time(file, file.rows()), ["account_id"]) for file in cut]
+        if whole:
+            listed = _tables(whole, "accounts")
+            # what files have in common may name accounts whose rows are all in files that are cut, or were left out
+            is_exact = not cut and not any(file.is_thinned for file in whole)
+            held = listed if is_exact else listed.join(_tables(whole, "held"), on=MARK, how="semi")
+            found.append(held.select("account_id"))
         return self._collected(pl.concat(found).unique())["account_id"]
 
     def late_count(self) -> int:
@@ -101,7 +105,7 @@ class FilesInPlace:
 
     def _of_accounts(self, file: PlainFile, accounts: pl.Series, columns: Sequence[str]) -> Iterator[pl.LazyFrame]:
         """Give the rows of some accounts: by card acceptor id, and by the whole key where accounts share that."""
-        field, held = "card_acceptor_id", file.table("accounts").select("account_id", "card_acceptor_id")
+        field, held = "card_acceptor_id", self._accounts.select("account_id", "card_acceptor_id")
         own = self._collected(held.filter(pl.col("account_id").is_in(accounts.implode())).select(field).unique())[field]
         alike = self._collected(held.filter(pl.col(field).is_in(own.implode())).unique())
         only = alike.filter(pl.col(field).is_unique()).rename({"account_id": aside("account_id")})
@@ -127,11 +131,20 @@ class FilesInPlace:
 
     def _names(self, column: str) -> pl.LazyFrame:
         """Open the names of a column, some perhaps several times: `raw, name`."""
-        tables = pl.scan_parquet(list(tables_of(self._files, "names")), glob=False)
-        return tables.filter(pl.col("field") == NAMED_COLUMNS[column]).select("raw", "name")
+        return _tables(self._files, "names").filter(pl.col("field") == NAMED_COLUMNS[column]).select("raw", "name")
+
+    @property
+    def _accounts(self) -> pl.LazyFrame:
+        """List the accounts of all files, some perhaps several times."""
+        return _tables(self._files, "accounts")
 
     def _collected(self, rows: pl.LazyFrame) -> pl.DataFrame:
         return self._engine.collect(nw.from_native(rows))
+
+
+def _tables(files: Sequence[PlainFile], name: str) -> pl.LazyFrame:
+    """Open tables of one kind about some files, those that files share once."""
+    return pl.scan_parquet(list(tables_of(files, name)), glob=False)
 
 
 def _exactly(column: str, values: pl.Series, rows: pl.LazyFrame) -> pl.LazyFrame:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from intake_files import card_numbers, transaction
 from polars.testing import assert_frame_equal, assert_series_equal
 
-from merchantscreen.intake import fields, parquet, survey
+from merchantscreen.intake import accountbook, fields, parquet, survey
 from merchantscreen.intake.hosts import Losses
-from merchantscreen.intake.inplace import PlainFile, plain_file, sharing_names, state_of
+from merchantscreen.intake.inplace import PlainFile, plain_file, sharing, state_of
 from merchantscreen.intake.keys import HASH
 from merchantscreen.intake.lines import LINE
 from merchantscreen.intake.mapping import ColumnMapping, ColumnPlan
@@ -125,16 +125,18 @@ def test_a_survey_knows_what_staging_would_have_found(
             assert found["present"] == sorted(present)
             file = plain_file(path, read.plan.columns, found, state_of(path))
             plain[number] = file.without(rejected["line"].to_list())
-        for number, file in sharing_names(plain).items():
+        for number, file in sharing(plain).items():
             _assert_alike(file, number, reads[number].staged)
 
 
 def _assert_alike(file: PlainFile, number: int, staged: pl.DataFrame) -> None:
     """Hold a file that is read in place against its staged rows."""
-    accounts = file.table("accounts").select("account_id", "first_line", "rows").collect().sort("account_id")
+    held = file.accounts().join(file.table("held"), on="mark").select("account_id", "first_line").collect()
     line = pl.col(SOURCE_COLUMNS[1])
     expected = staged.group_by("account_id").agg(first_line=line.min(), rows=pl.len().cast(pl.Int64))
-    assert_frame_equal(accounts, expected.sort("account_id"))
+    assert_frame_equal(held.sort("account_id"), expected.drop("rows").sort("account_id"))
+    counted = file.counted(expected["account_id"])
+    assert_frame_equal(counted.sort("account_id"), expected.drop("first_line").sort("account_id"))
     hashes = file.table("hashes").collect()["hash"].sort()
     assert_series_equal(hashes, staged[HASH].drop_nulls().sort(), check_names=False)
     assert (file.first_at, file.last_at) == (staged["occurred_at"].min(), staged["occurred_at"].max())
@@ -170,16 +172,36 @@ def test_long_identifiers_are_judged_once_each(tmp_path: Path) -> None:
     assert LINE not in pl.read_parquet_schema(found["tables"]["accounts"][0])
 
 
-def test_accounts_that_share_a_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two accounts whose first hashes are the same are still two: the other hash gives them away."""
-    real = survey.account_hash
-    shared = pl.lit(7, pl.UInt64)
-    monkeypatch.setattr(survey, "account_hash", lambda present, seed=0: real(present, seed) if seed else shared)
-    rows = _rows([[("card_acceptor_id", f"C{number % 3}")] for number in range(10)], list(TYPES))
-    found, _ = _surveyed(tmp_path, rows)
-    accounts = pl.read_parquet(found["tables"]["accounts"]).sort("card_acceptor_id")
-    assert accounts.select("card_acceptor_id", "first_line", "rows").rows() == [
-        ("C0", 1, 4),
-        ("C1", 2, 3),
-        ("C2", 3, 3),
-    ]
+def test_a_descriptor_of_which_nothing_is_left_is_no_value(tmp_path: Path) -> None:
+    """A column of order numbers says nothing of a shop, and counts as empty, as it does where rows are staged."""
+    found, _ = _surveyed(tmp_path, _rows([[("descriptor", "000000000000")]], list(TYPES)))
+    assert "descriptor" not in found["present"]
+    assert "amount_minor" in found["present"]
+
+
+def test_an_account_is_named_once_and_found_again_in_every_file(tmp_path: Path) -> None:
+    """The second file names only the account that is new in it, and lists both that it holds."""
+    surveyor, found = survey.Surveyor(tmp_path), []
+    for number, acceptors in enumerate(["AAB", "CBB"]):
+        path = tmp_path / f"t{number}.parquet"
+        _rows([[("card_acceptor_id", acceptor)] for acceptor in acceptors], list(TYPES)).write_parquet(path)
+        plan, _, count = parquet.inspect(path, TransactionRows, ColumnMapping().transactions)
+        found.append(surveyor.survey(path, plan, count, f"s{number}", Told())["tables"])
+    named = [pl.read_parquet(tables["accounts"]) for tables in found]
+    assert [set(rows["card_acceptor_id"]) for rows in named] == [{"A", "B"}, {"C"}]
+    held = pl.read_parquet(found[1]["held"]).join(pl.concat(named), on="mark").sort("first_line")
+    assert held.select("card_acceptor_id", "first_line").rows() == [("C", 1), ("B", 2)]
+
+
+def test_a_forgotten_account_is_named_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a book cannot remember it says twice, and nothing of a file is lost for it."""
+    monkeypatch.setattr(accountbook, "_MOST_REMEMBERED", 1)
+    book = accountbook.AccountBook()
+    rows = _rows([[("card_acceptor_id", name)] for name in "ABAC"], list(TYPES)).with_row_index(LINE, offset=1)
+    rows = rows.cast({LINE: pl.Int64})
+    for number, (start, expected) in enumerate([(0, "AB"), (2, "AC"), (0, "AB")]):
+        part = rows.slice(start, 2)
+        book.note(part.select(LINE, book.mark(part.columns)))
+        tables = book.take(part.lazy(), tmp_path / f"{number}")
+        assert set(pl.read_parquet(tables["accounts"])["card_acceptor_id"]) >= set(expected[1:])
+        assert pl.read_parquet(tables["held"]).height == 2

@@ -168,9 +168,9 @@ def test_a_lookalike_is_another_name() -> None:
 
 
 def test_a_column_is_reduced_once_per_distinct_value() -> None:
-    """A column gives one row per distinct value, sorted, with host or refusal."""
+    """A column gives one row per distinct value, with host or refusal."""
     column = pl.Series(["https://shop.example/a", None, "none", "Shop.example", "none", "1.2.3.4"])
-    assert hosts_of(column).drop("is_plain").rows() == [
+    assert sorted(hosts_of(column).drop("is_plain").rows()) == [
         ("1.2.3.4", "1.2.3.4", None, False),
         ("Shop.example", "shop.example", None, False),
         ("https://shop.example/a", "shop.example", None, True),

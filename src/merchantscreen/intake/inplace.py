@@ -35,7 +35,6 @@ NAMED_COLUMNS: Final = {**{host: url for url, host in HOST_COLUMNS.items()}, "de
 """Columns of tables.Transactions that are names, and the fields they are made of."""
 _TYPES: Final = schema_of(TransactionRows)
 _EXCEPTED: Final = "(excepted)"
-_ACCEPTOR: Final = "(card_acceptor_id)"
 _DEFAULTS: Final = {
     "transaction_type": TransactionType.PURCHASE.value, "outcome": TransactionOutcome.APPROVED.value,
 }  # fmt: skip
@@ -49,13 +48,15 @@ class PlainFile:
         paths: The file, or the files.
         columns: Our field to its column.
         types: The type of each of these columns.
-        tables: Parquet files by what they hold: `accounts` (account_id, card_acceptor_id, first_line, rows),
-            `names` (field, raw, name; the name null where none could be made out), `exceptions`, the names
-            that the short way of reading would not give, and `hashes` of its keys.
+        tables: Parquet files by what they hold: `accounts` (mark, account_id, card_acceptor_id), `held`, those of
+            them with rows in this file (mark, first_line), `names` (field, raw, name; the name null where none
+            could be made out), `exceptions`, the names that the short way of reading would not give, and
+            `hashes` of its keys. Accounts, names and exceptions may be those of other files as well.
         first_at: Earliest accepted transaction; None without any.
         last_at: Latest one.
         states: Size, time of change and inode of each file when it was judged.
         rejected_lines: Rows of a single file that are left out, from 1.
+        is_thinned: Whether rows are left out that its accounts were still made of.
     """
 
     paths: tuple[Path, ...]
@@ -66,25 +67,35 @@ class PlainFile:
     last_at: datetime | None
     states: tuple[tuple[int, int, int], ...]
     rejected_lines: tuple[int, ...] = field(default=())
+    is_thinned: bool = False
 
     def without(self, lines: Sequence[int]) -> PlainFile:
         """Leave more rows out."""
         return replace(self, rejected_lines=tuple(sorted({*self.rejected_lines, *lines})))
 
     def without_repeated(self, lines: Sequence[int]) -> PlainFile:
-        """Leave rows out that repeat or contradict others, and count the accounts of those that are left."""
+        """Leave rows out that repeat or contradict others, and list the accounts of those that are left."""
         if not lines:
             return self
         left = self.without(lines)
-        rows = left.rows(numbered=True).with_columns(pl.col("card_acceptor_id").alias(_ACCEPTOR))
-        counted = (
-            left.transactions(rows, ["account_id"], LINE, _ACCEPTOR)
-            .group_by("account_id", pl.col(_ACCEPTOR).alias("card_acceptor_id"))
-            .agg(first_line=pl.col(LINE).min().cast(pl.Int64), rows=pl.len().cast(pl.Int64))
-        )
-        path = self.tables["accounts"][0].with_suffix(".left.parquet")
-        counted.collect(engine="streaming").write_parquet(path, compression="lz4")
-        return replace(left, tables={**self.tables, "accounts": (path,)})
+        rows = left.transactions(left.rows(numbered=True), ["account_id"], LINE)
+        firsts = rows.group_by("account_id").agg(first_line=pl.col(LINE).min().cast(pl.Int64))
+        held = self.accounts().join(firsts, on="account_id").select("mark", "first_line")
+        path = self.tables["held"][0].with_suffix(".left.parquet")
+        held.collect(engine="streaming").write_parquet(path, compression="lz4")
+        return replace(left, tables={**self.tables, "held": (path,)}, is_thinned=True)
+
+    def accounts(self) -> pl.LazyFrame:
+        """List the accounts of the file, and perhaps of others: mark, account_id, card_acceptor_id."""
+        return self.table("accounts").unique("mark")
+
+    def counted(self, account_ids: pl.Series) -> pl.DataFrame:
+        """Count the rows of a few accounts: `account_id, rows`."""
+        is_asked = pl.col("account_id").is_in(account_ids.implode())
+        acceptors = self.accounts().filter(is_asked).select("card_acceptor_id").collect(engine="streaming").to_series()
+        rows = self.rows().filter(pl.col("card_acceptor_id").is_in(acceptors.implode()))
+        asked = self.transactions(rows, ["account_id"]).filter(is_asked)
+        return asked.group_by("account_id").agg(rows=pl.len().cast(pl.Int64)).collect(engine="streaming")
 
     def table(self, name: str) -> pl.LazyFrame:
         """Open one of the tables about the file."""
@@ -232,9 +243,9 @@ def plain_file(
     return PlainFile((path,), columns, types, tables, first or None, last or None, (state,))
 
 
-def sharing_names(files: Mapping[int, PlainFile]) -> dict[int, PlainFile]:
-    """Give files that were surveyed one after the other all their names: each brought along what was new in it."""
-    together = {name: tables_of(files.values(), name) for name in ("names", "exceptions")}
+def sharing(files: Mapping[int, PlainFile]) -> dict[int, PlainFile]:
+    """Give files that were surveyed one after the other all names and accounts: each brought along what was new."""
+    together = {name: tables_of(files.values(), name) for name in ("names", "exceptions", "accounts")}
     return {number: replace(file, tables={**file.tables, **together}) for number, file in files.items()}
 
 

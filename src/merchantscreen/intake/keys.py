@@ -7,27 +7,30 @@ taken of the fields of the account's key as they come, so that no account key ha
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import reduce
+from operator import add
 from typing import Final
 
 import polars as pl
 
 from merchantscreen.identifiers import KEY_COLUMNS
 
-FORM: Final = 2
+FORM: Final = 3
 """Another one whenever the hash is taken of something else: the index keeps hashes from run to run."""
 HASH: Final = "key_hash"
 """Column of staged rows with their hash."""
+_OF_TRANSACTION: Final = len(KEY_COLUMNS)
 
 
 def account_hash(present: Collection[str], seed: int = 0) -> pl.Expr:
-    """Hash the fields of the account's key.
+    """Hash the fields of the account's key: each under a seed of its own, added up without regard to overflow.
 
     Args:
         present: Columns of tables.TransactionRows that there are; the others count as empty, as an empty text does.
         seed: Another seed gives other hashes.
     """
-    fields = (or_null(name, present) for name in KEY_COLUMNS)
-    return pl.struct(*fields).hash(seed=seed)
+    hashed = [or_null(name, present).hash(seed=seed + place) for place, name in enumerate(KEY_COLUMNS)]
+    return reduce(add, hashed)
 
 
 def key_hash(present: Collection[str]) -> pl.Expr:
@@ -37,7 +40,7 @@ def key_hash(present: Collection[str]) -> pl.Expr:
         present: Columns that there are.
     """
     own = or_null("transaction_id", present)
-    key = pl.struct(account_hash(present).alias("account"), own).hash(seed=0)
+    key = account_hash(present) + own.hash(seed=_OF_TRANSACTION)
     return pl.when(own.is_not_null()).then(key).alias(HASH)
 
 

@@ -9,6 +9,7 @@ Rules kept here:
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ import polars as pl
 
 from merchantscreen.contacts import HAS_ADDRESS
 from merchantscreen.intake.hosts import HOST_COLUMNS, cut_expression, hosts_of
-from merchantscreen.intake.transactions import descriptors_of
+from merchantscreen.intake.transactions import descriptors_of, is_emptied
 
 NAMED: Final = (*HOST_COLUMNS, "descriptor")
 """Fields whose texts become names."""
@@ -41,7 +42,8 @@ class NameBook:
         self._seeds = secrets.randbits(63), secrets.randbits(63)
         self._met = {field: pl.Series(dtype=pl.UInt128) for field in NAMED}
         self._exceptions = {field: _no_texts() for field in NAMED}
-        self._cut: set[str] = set()
+        self._cut_counts: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
 
     def add(self, texts: Mapping[str, pl.Series], stem: Path) -> dict[str, list[str]]:
         """Make the names of texts that are new, and write them.
@@ -60,7 +62,8 @@ class NameBook:
         made = {field: _made_out(field, self._remembered(field, found)) for field, found in texts.items()}
         for field, rows in made.items():
             self._exceptions[field] = pl.concat([self._exceptions[field], rows.filter(~pl.col("is_plain"))])
-            self._cut |= {field} if rows["cut"].any() else set()
+            self._cut_counts[field] += int(rows["cut"].sum())
+            self._counts[field] += rows.height
         if any(rows.height > MOST_EXCEPTIONS for rows in self._exceptions.values()):
             raise CrowdedError
         each = (rows.select(pl.lit(field).alias("field"), pl.all()) for field, rows in made.items())
@@ -87,11 +90,16 @@ class NameBook:
 
     def has_cut(self, field: str) -> bool:
         """Tell whether any text so far was kept in part only."""
-        return field in self._cut
+        return bool(self._cut_counts[field])
+
+    def is_mostly_cut(self, field: str) -> bool:
+        """Tell whether most texts so far were kept in part only."""
+        return 2 * self._cut_counts[field] > self._counts[field]
 
     def is_lost(self, field: str, column: pl.Expr) -> pl.Expr:
         """Tell the texts that no name can be made of."""
-        return column.is_in(self._exceptions[field].filter(pl.col("name").is_null())["raw"].implode())
+        lost = column.is_in(self._exceptions[field].filter(pl.col("name").is_null())["raw"].implode())
+        return lost | is_emptied(column) if field == "descriptor" else lost
 
     def has_lost(self, field: str) -> bool:
         """Tell whether any text so far had no name."""

@@ -21,7 +21,7 @@ from merchantscreen.intake import fields, files, lines
 from merchantscreen.intake.entries import Entry
 from merchantscreen.intake.hosts import Losses
 from merchantscreen.intake.index import Index
-from merchantscreen.intake.inplace import PlainFile, plain_file, sharing_names, state_of
+from merchantscreen.intake.inplace import PlainFile, plain_file, sharing, state_of
 from merchantscreen.intake.mapping import ColumnMapping, ColumnPlan, RoleMapping, plan_columns
 from merchantscreen.intake.merchants import MerchantRowsRead, Merchants, combine
 from merchantscreen.intake.problems import PROBLEMS
@@ -222,7 +222,7 @@ class Reader:
                 staged = message.facts
                 rows.add(Rows([Path(part) for part in staged["parts"]], present=set(staged["present"])))
             worker.rest()
-            rows.plain = sharing_names(rows.plain)
+            rows.plain = sharing(rows.plain)
             return rows
         except BaseException:
             waiting.clear()

@@ -21,14 +21,16 @@ from merchantscreen.intake import cards
 from merchantscreen.intake.lines import CONTROL_PATTERN
 from merchantscreen.tables import ID_PATTERN, TOKEN_PATTERN
 
-SURE: Final = r"^(?:[0-9-]{0,12}[A-Za-z_])*[0-9-]{0,12}$"
-"""A token or identifier that breaks no rule: letters and short runs of digits, so no room for a card number."""
+UNSURE: Final = "[^0-9A-Za-z_-]|[0-9-]{13}"
+"""What a token or identifier has in it that could break a rule: another sign, or room for a card number."""
 SURE_BYTES: Final = 64
 """The shortest limit that an identifier or token has."""
 _SHORT: Final = 10 ** (MIN_DIGITS - 1) - 1
 """The largest number that is too short for a card number."""
 FIRST_YEAR, LAST_YEAR = 1, 9999
 """Years that every program we hand dates to can hold. Source: ISO 8601, RFC 3339, Python."""
+_SOUND_YEARS: Final = FIRST_YEAR + 1, LAST_YEAR - 1
+"""Years in which a moment stays one of ours in every time zone."""
 _SAMPLE_ROWS: Final = 4_096
 _FEW: Final = 256
 """Distinct values in a sample up to which a column is better looked at value by value."""
@@ -62,7 +64,7 @@ def doubtful_values(values: pl.Series, table: type[dy.Schema]) -> pl.Series | No
 
 
 def is_shaped(name: str, table: type[dy.Schema]) -> bool:
-    """Tell whether a column holds identifiers or tokens, most of which `SURE` knows to be well."""
+    """Tell whether a column holds identifiers or tokens, most of which are well if they are not `UNSURE`."""
     return column_pattern(table.columns()[name]) in {ID_PATTERN, TOKEN_PATTERN}
 
 
@@ -77,13 +79,19 @@ def doubt(name: str, table: type[dy.Schema], stored: pl.Expr) -> pl.Expr:
     column = table.columns()[name]
     match column:
         case dy.String():
-            return (stored != "") & ~_sure(stored)
+            return _is_unsure(stored)
         case dy.Int64():
             low, high = column.min or 0, min(column.max or _SHORT, _SHORT)
             doubted = ~stored.is_between(low, high)
         case _:
-            doubted = ~stored.dt.year().is_between(FIRST_YEAR + 1, LAST_YEAR - 1)
+            doubted = ~stored.dt.year().is_between(*_SOUND_YEARS)
     return doubted if column.nullable else doubted | stored.is_null()
+
+
+def are_sound_years(first: int, last: int) -> bool:
+    """Tell that no moment between two years is doubtful."""
+    low, high = _SOUND_YEARS
+    return low <= first and last <= high
 
 
 def _bad_values(values: pl.Series, column: dy.Column, table: type[dy.Schema]) -> pl.Series:
@@ -113,12 +121,12 @@ def column_pattern(column: dy.Column) -> str | None:
     return column.regex if isinstance(column, dy.String) else None
 
 
-def _sure(text: pl.Expr) -> pl.Expr:
-    return text.str.contains(SURE) & (text.str.len_bytes() <= SURE_BYTES) & (text != "")
+def _is_unsure(text: pl.Expr) -> pl.Expr:
+    return text.str.contains(UNSURE) | (text.str.len_bytes() > SURE_BYTES)
 
 
 def _is_sure(values: pl.Series) -> pl.Series:
-    return values.to_frame().select(_sure(pl.first())).to_series()
+    return values.to_frame().select(~_is_unsure(pl.first()) & (pl.first() != "")).to_series()
 
 
 def _is_varied(values: pl.Series) -> bool:

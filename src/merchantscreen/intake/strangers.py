@@ -7,7 +7,7 @@ such accounts are reported like problems, with place and fix.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,8 +15,9 @@ from typing import Final
 import polars as pl
 
 from merchantscreen.errors import Problem
+from merchantscreen.intake.accountbook import MARK
 from merchantscreen.intake.entries import Entry
-from merchantscreen.intake.inplace import PlainFile
+from merchantscreen.intake.inplace import PlainFile, joined, unchanged
 from merchantscreen.intake.merged import Merged
 from merchantscreen.intake.problems import PROBLEMS
 from merchantscreen.intake.reading import Rows
@@ -64,8 +65,17 @@ def unknown_accounts(seen: Seen, accounts: pl.DataFrame, files: Sequence[str]) -
     kind = PROBLEMS["MS-KEY-005"]
     return tuple(
         kind.at(files[file], line, "card_acceptor_id", found=f"{kind.title} (rows: {count:,})")
-        for file, line, count in named.head(NAMED).select("source_file", "source_line", "rows").iter_rows()
+        for file, line, count in _counted(named.head(NAMED), seen.rows.plain.values())
     )
+
+
+def _counted(named: pl.DataFrame, files: Collection[PlainFile]) -> Iterator[tuple[int, int, int]]:
+    """Count what lies in files that are read in place as well, and give file, line and rows of each account."""
+    with unchanged(tuple(files)):
+        more = [file.counted(named["account_id"]) for file in joined(tuple(files))] if named.height else []
+    every = pl.concat([named.select("account_id", "rows"), *more]).group_by("account_id").agg(pl.col("rows").sum())
+    counted = named.drop("rows").join(every, on="account_id", maintain_order="left")
+    yield from counted.select("source_file", "source_line", "rows").iter_rows()
 
 
 def _in_parts(parts: Sequence[Path], known: pl.LazyFrame) -> Iterator[pl.DataFrame]:
@@ -78,11 +88,17 @@ def _in_parts(parts: Sequence[Path], known: pl.LazyFrame) -> Iterator[pl.DataFra
 
 
 def _in_files(files: Mapping[int, PlainFile], known: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Find strangers in files that are read in place; their rows are left to be counted for those that are named."""
+    unknown: dict[tuple[Path, ...], pl.DataFrame] = {}
     for number, file in files.items():
-        unknown = file.table("accounts").join(known, on="account_id", how="anti")
-        seen = unknown.select("account_id", pl.lit(number, pl.Int32).alias("source_file"),
-                              pl.col("first_line").alias("source_line"), "rows")  # fmt: skip
-        yield seen.select(_SEEN.names()).collect(engine="streaming")
+        shared = file.tables["accounts"]
+        if shared not in unknown:
+            unknown[shared] = file.accounts().join(known, on="account_id", how="anti").collect(engine="streaming")
+        if unknown[shared].height:
+            held = file.table("held").join(unknown[shared].lazy(), on=MARK)
+            place = pl.lit(number, pl.Int32).alias("source_file"), pl.col("first_line").alias("source_line")
+            seen = held.select("account_id", *place, pl.lit(0, pl.Int64).alias("rows"))
+            yield seen.select(_SEEN.names()).collect(engine="streaming")
 
 
 def _with_strangers(seen: Seen, known: pl.LazyFrame) -> dict[int, Entry]:

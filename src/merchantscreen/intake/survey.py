@@ -15,7 +15,6 @@ A file with too many distinct names is staged as well: its list of names would b
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,13 +26,13 @@ import polars as pl
 
 from merchantscreen.identifiers import KEY_COLUMNS
 from merchantscreen.intake import fields, parquet, soundness
+from merchantscreen.intake.accountbook import AccountBook
 from merchantscreen.intake.hosts import HOST_COLUMNS
-from merchantscreen.intake.keys import HASH, account_hash, key_hash, or_null
+from merchantscreen.intake.keys import HASH, key_hash, or_null
 from merchantscreen.intake.lines import LINE
 from merchantscreen.intake.mapping import ColumnPlan
 from merchantscreen.intake.naming import NAMED, CrowdedError, NameBook
 from merchantscreen.intake.problems import REJECT_ROW_SCHEMA
-from merchantscreen.intake.transactions import account_ids
 from merchantscreen.tables import TransactionRows, Transactions, schema_of
 
 __all__ = ["CrowdedError", "Surveyor", "is_plain"]
@@ -44,10 +43,6 @@ _TYPES: Final = schema_of(TransactionRows)
 _NO_LINES: Final = pl.Series(LINE, [], pl.Int64)
 _SPAN_ROWS: Final = 2_500_000
 """Rows that are hashed at once, 32 bytes each."""
-_MARK, _CHECK = "(account)", "(check)"
-_COUNTED: Final = {_MARK: pl.UInt64, "first_line": pl.Int64, "rows": pl.Int64, "low": pl.UInt64, "high": pl.UInt64}
-"""Accounts by a hash, and the least and greatest of another one: unlike where two accounts share the first."""
-_SEED: Final = secrets.randbits(63)
 Tell = Callable[[int, pl.DataFrame], None]
 """Told of rows that were read, and of those among them that are rejected (problems.REJECT_ROW_SCHEMA)."""
 
@@ -127,6 +122,7 @@ class Surveyor:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._names = NameBook()
+        self._accounts = AccountBook()
         self._present: set[str] = set()
 
     def survey(self, path: Path, plan: ColumnPlan, row_count: int, name: str, tell: Tell) -> dict[str, Any]:
@@ -140,7 +136,7 @@ class Surveyor:
             tell: Told of the rows as they are judged.
 
         Returns:
-            `tables`, the files of each, those of names only with what no earlier file had; `stripped` and
+            `tables`, the files of each, those of names and accounts only with what no earlier file had; `stripped` and
             `unreadable`, rows per field; `present`, columns of tables.Transactions with values, those of earlier
             files among them; `first_at` and `last_at`, ISO 8601, None without rows.
 
@@ -158,6 +154,8 @@ class Surveyor:
 
     def _doubtful(self, file: _Stored, name: str, texts: dict[str, pl.Series]) -> pl.Series:
         """List the lines with a value of a field that could break a rule; note the texts that are names."""
+        if _TYPES[name] == pl.Datetime and _is_within_years(file, name):
+            return _NO_LINES
         if _TYPES[name] != pl.String:
             return file.lines(name, partial(soundness.doubt, name, TransactionRows))
         found = _to_judge(file, name)
@@ -175,16 +173,17 @@ class Surveyor:
 
     def _tables(self, file: _Stored, name: str) -> dict[str, list[str]]:
         """Write the hashes of the keys and the accounts."""
-        hashes, counted = [], [pl.DataFrame(schema=_COUNTED)]
-        for start in range(0, file.row_count, _SPAN_ROWS):
-            rows = _hashed(file, start)
+        present, hashes = tuple(file.plan.columns), []
+        for start in range(0, max(1, file.row_count), _SPAN_ROWS):
+            span = file.rows(*present, start=start, count=_SPAN_ROWS)
+            rows = span.select(LINE, key_hash(present), self._accounts.mark(present)).collect(engine="streaming")
             path = self._folder / f"{name}-hashes-{start}.parquet"
             rows.select(hash=HASH).drop_nulls().write_parquet(path, compression="uncompressed", statistics=False)
             hashes.append(str(path))
-            counted.append(_counted(rows))
-        path = self._folder / f"{name}-accounts.parquet"
-        _accounts(file, pl.concat(counted)).write_parquet(path, compression="lz4")
-        return {"hashes": hashes, "accounts": [str(path)]}
+            self._accounts.note(rows)
+        keys = [column for column in KEY_COLUMNS if column in present]
+        accounts = file.rows(*keys).select(LINE, *(or_null(column, keys) for column in KEY_COLUMNS))
+        return {"hashes": hashes, **self._accounts.take(accounts, self._folder / name)}
 
     def _note_present(self, file: _Stored) -> None:
         """Look for a value in the fields in which none was found before; a name has to be made out to count."""
@@ -206,7 +205,7 @@ class Surveyor:
     def _losses(self, file: _Stored) -> dict[str, dict[str, int]]:
         """Count the rows of whose text only a part was kept, and those of whose text no host could be made."""
         book, named = self._names, [name for name in NAMED if name in file.plan.columns]
-        stripped = {name: file.count(name, partial(book.is_cut, name)) for name in named if book.has_cut(name)}
+        stripped = {name: self._cut_count(file, name) for name in named if book.has_cut(name)}
         unreadable = {
             name: file.count(name, partial(book.is_lost, name))
             for name in named
@@ -216,6 +215,21 @@ class Surveyor:
             "stripped": {name: count for name, count in stripped.items() if count},
             "unreadable": {name: count for name, count in unreadable.items() if count},
         }
+
+    def _cut_count(self, file: _Stored, name: str) -> int:
+        """Count the rows of whose text only a part was kept; rows that a condition lets through cost, so the fewer."""
+        if not self._names.is_mostly_cut(name):
+            return file.count(name, partial(self._names.is_cut, name))
+        whole = file.count(name, lambda column: ~self._names.is_cut(name, column))
+        return file.count(name, lambda column: column.is_not_null()) - whole
+
+
+def _is_within_years(file: _Stored, name: str) -> bool:
+    """Tell from the ends alone that all moments are there and sound: reading the year of each would take longer."""
+    years = pl.min("at").dt.year().alias("first"), pl.max("at").dt.year().alias("last")
+    ends = file.rows(name).select(at=name).select(*years, missing=pl.col("at").null_count())
+    first, last, missing = ends.collect(engine="streaming").row(0)
+    return not missing and first is not None and soundness.are_sound_years(first, last)
 
 
 def _to_judge(file: _Stored, name: str) -> pl.Series:
@@ -276,39 +290,6 @@ class _Met:
 def _is_bad(column: pl.Expr, bad: pl.Series, *, is_required: bool) -> pl.Expr:
     found = column.is_in(bad.implode())
     return found | column.is_null() | (column == "") if is_required else found
-
-
-# --------------------------------------------------------------------------- accounts and keys
-
-
-def _hashed(file: _Stored, start: int) -> pl.DataFrame:
-    """Hash the rows of a span: `LINE`, `HASH` of the key, `_MARK` and `_CHECK` of the account."""
-    names = [name for name in (*KEY_COLUMNS, "transaction_id") if name in file.plan.columns]
-    rows = file.rows(*names, start=start, count=_SPAN_ROWS)
-    marks = account_hash(names).alias(_MARK), account_hash(names, _SEED).alias(_CHECK)
-    return rows.select(LINE, key_hash(names), *marks).collect(engine="streaming")
-
-
-def _counted(rows: pl.DataFrame) -> pl.DataFrame:
-    """Count the rows of each account of a span: `_COUNTED`."""
-    ends = {"low": pl.col(_CHECK).min(), "high": pl.col(_CHECK).max()}
-    return rows.group_by(_MARK).agg(first_line=pl.col(LINE).min(), rows=pl.len().cast(pl.Int64), **ends)
-
-
-def _accounts(file: _Stored, counted: pl.DataFrame) -> pl.DataFrame:
-    """Name the accounts behind counts, by their first rows: account_id, card_acceptor_id, first_line, rows."""
-    once = counted.group_by(_MARK).agg(
-        pl.col("first_line").min(), pl.col("rows").sum(), pl.col("low").min(), pl.col("high").max()
-    )
-    names = [name for name in KEY_COLUMNS if name in file.plan.columns]
-    rows = file.rows(*names).with_columns(or_null(name, names) for name in KEY_COLUMNS)
-    if once.filter(pl.col("low") != pl.col("high")).height:
-        each = rows.group_by(KEY_COLUMNS).agg(first_line=pl.col(LINE).min(), rows=pl.len().cast(pl.Int64))
-        found = each.collect(engine="streaming")
-    else:
-        firsts = rows.filter(pl.col(LINE).is_in(once["first_line"].implode())).collect(engine="streaming").sort(LINE)
-        found = firsts.hstack(once.select("first_line", "rows").sort("first_line"))
-    return found.select(account_ids(found), "card_acceptor_id", "first_line", "rows")
 
 
 # --------------------------------------------------------------------------- all fields

@@ -91,12 +91,12 @@ def descriptors_of(distinct: pl.Series) -> pl.DataFrame:
     raw = pl.col("raw")
     texts = distinct.alias("raw").to_frame().with_columns(is_plain=_is_ascii(raw), is_full=raw.str.contains(_FULL))
     bare = texts.filter(pl.col("is_plain") & ~pl.col("is_full")).with_columns(name=raw.str.to_uppercase(), cut=False)
-    full = texts.filter(pl.col("is_plain") & pl.col("is_full")).with_columns(
-        name=plain_descriptor(raw), cut=_HAS_ADDRESS
-    )
+    # lazily, so that what the expression repeats is done once
+    full = texts.lazy().filter(pl.col("is_plain") & pl.col("is_full"))
+    read_full = full.with_columns(name=plain_descriptor(raw), cut=_HAS_ADDRESS).collect()
     rest = texts.filter(~pl.col("is_plain")).with_columns(cut=_HAS_ADDRESS)
     read = pl.Series("name", [normalise_descriptor(text) or None for text in rest["raw"]], dtype=pl.String)
-    parts = (bare, full, rest.with_columns(read))
+    parts = (bare, read_full, rest.with_columns(read))
     return pl.concat([part.select("raw", "name", "cut", "is_plain") for part in parts])
 
 
@@ -104,6 +104,11 @@ def plain_descriptor(column: pl.Expr) -> pl.Expr:
     """Normalise descriptors of plain ASCII; null where nothing is left, and for all others."""
     folded = descriptor_expression(column)
     return pl.when(_is_ascii(column) & (folded != "")).then(folded)
+
+
+def is_emptied(column: pl.Expr) -> pl.Expr:
+    """Tell the descriptors of plain ASCII of which nothing is left."""
+    return _is_ascii(column) & (descriptor_expression(column) == "")
 
 
 def _is_ascii(column: pl.Expr) -> pl.Expr:
