@@ -61,8 +61,8 @@ def without_link_data(present: frozenset[str], domain_count: int) -> pl.DataFram
 
 
 def _accounts(accounts: pl.DataFrame, active: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    unknown = active.join(accounts, on="account_id", how="anti").height
-    idle = accounts.join(active, on="account_id", how="anti").height
+    unknown = active.join(accounts.select("account_id"), on="account_id", how="anti").height
+    idle = accounts.height - (active.height - unknown)  # each account once in both
     return (
         _spot(
             BlindSpot.ACCOUNT_WITHOUT_MERCHANT_ROW, "transactions", unknown,

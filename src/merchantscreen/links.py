@@ -28,7 +28,7 @@ from merchantscreen.domains import DomainKey, domain_key
 from merchantscreen.engines import Engine, Frame
 from merchantscreen.policy.model import EvidenceModel
 from merchantscreen.tables import AccountLinks, LinkDegrees, conform
-from merchantscreen.traffic import Traffic
+from merchantscreen.traffic import Traffic, has_sign
 from merchantscreen.vocabulary import CounterEvidence, Dedicated, HostMatch, MatchScope
 
 _MATCH_ORDER: Final = (HostMatch.EXACT.value, HostMatch.CLOSE.value, HostMatch.LABEL.value)
@@ -266,8 +266,9 @@ def _declared(
     as_of: datetime,
 ) -> Iterator[pl.DataFrame]:
     """Find flagged domains among declared websites and e-mail domains."""
+    could_match = has_sign("value", names.signs())
     for source, kind in (("website", "declared_website"), ("email_domain", "email_domain")):
-        of_kind = declared.filter(nw.col("kind") == source).select("value", "account_id")
+        of_kind = declared.filter(nw.col("kind") == source, *could_match).select("value", "account_id")
         hosts = engine.collect(of_kind.select("value").unique())["value"]
         if kind == "email_domain":
             hosts = hosts.filter(~hosts.is_in(sorted(names.free_mail_domains)))
@@ -284,7 +285,7 @@ def _over_lifetime(pairs: pl.DataFrame, accounts: pl.DataFrame, windows: pl.Data
 
     An unknown opening date counts as open all along: what is not known is no excuse.
     """
-    life = accounts.select(
+    life = accounts.join(pairs, on="account_id", how="semi").select(
         "account_id",
         first_at=pl.col("opened_on").cast(pl.Datetime("us")),
         last_at=pl.col("closed_on").cast(pl.Datetime("us")) + pl.duration(days=1, microseconds=-1),
@@ -304,9 +305,10 @@ def _from_clues(
     """Find the accounts behind merchant ids and descriptors that hotlines saw."""
     ids = names.clues.select("domain", seen_as="card_acceptor_id").drop_nulls().unique()
     seen = pl.concat(
-        [accounts.select("account_id", seen_as=column) for column in ("card_acceptor_id", "sub_merchant_id")]
+        accounts.select("account_id", seen_as=column).join(ids, on="seen_as", how="semi")
+        for column in ("card_acceptor_id", "sub_merchant_id")
     )
-    pairs = seen.drop_nulls().unique().join(ids, on="seen_as").with_columns(match=pl.lit(HostMatch.EXACT.value))
+    pairs = seen.unique().join(ids, on="seen_as").with_columns(match=pl.lit(HostMatch.EXACT.value))
     yield _over_lifetime(pairs, accounts, windows, as_of).with_columns(kind=pl.lit("clue_merchant_id"))
     texts = names.clues.select("domain", seen_as="descriptor").drop_nulls().unique()
     exact = texts.with_columns(match=pl.lit(HostMatch.EXACT.value))

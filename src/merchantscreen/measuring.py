@@ -50,11 +50,13 @@ class Data:
         traffic: The transactions up to the moment of the run.
         declared: tables.DeclaredIdentifiers, on the same engine.
         accounts: tables.Accounts.
+        lots: The lot of each account by which it stands for its trade, where somebody kept them.
     """
 
     traffic: Traffic
     declared: Frame
     accounts: pl.DataFrame
+    lots: pl.Series | None = None
 
 
 def measure(
@@ -78,7 +80,7 @@ def measure(
     direct = features.direct_links(links, flagged.domains).select("account_id").unique().sort("account_id")
     to_measure = _to_measure(data, own, wanted, declared, model)
     stages = _stages(data, to_measure, direct, policy)
-    everyone = pl.concat([to_measure, declared.select("account_id")]).unique()
+    everyone = pl.concat([to_measure["payments"].to_frame(), declared.select("account_id")]).unique()
     surroundings = Surroundings(
         accounts=data.accounts.join(everyone, on="account_id", how="semi"),
         declared=declared,
@@ -98,18 +100,24 @@ def measure(
 
 def _to_measure(
     data: Data, own: pl.DataFrame, wanted: pl.DataFrame, declared: pl.DataFrame, model: EvidenceModel
-) -> pl.DataFrame:
-    """List the wanted accounts, those that stand for their trades, and their siblings."""
-    peers = features.peer_sample(data.accounts, own["mcc"].drop_nulls().unique(), model.peer_sample_count)
+) -> dict[str, pl.Series]:
+    """List whose transactions are taken out, for each part of features.COLUMNS.
+
+    Those are the wanted accounts and their siblings, and for payments those that stand for their trades: names are
+    compared with nobody's.
+    """
+    trades = own["mcc"].drop_nulls().unique()
+    peers = features.peer_sample(data.accounts, trades, model.peer_sample_count, data.lots)
     pairs = features.sibling_pairs(declared, model.widely_shared_count).join(wanted, on="account_id", how="semi")
-    siblings = pairs.select(account_id="sibling_id")
-    return pl.concat([wanted, peers.rename("account_id").to_frame(), siblings]).unique().sort("account_id")
+    near = pl.concat([wanted["account_id"], pairs["sibling_id"]]).unique().sort()
+    return {"payments": pl.concat([near, peers]).unique().sort(), "names": near}
 
 
-def _stages(data: Data, to_measure: pl.DataFrame, direct: pl.DataFrame, policy: Policy) -> dict[str, pl.DataFrame]:
+def _stages(
+    data: Data, to_measure: dict[str, pl.Series], direct: pl.DataFrame, policy: Policy
+) -> dict[str, pl.DataFrame]:
     engine = data.traffic.engine
-    accounts = to_measure["account_id"]
-    rows = {name: data.traffic.rows_of(accounts, columns) for name, columns in features.COLUMNS.items()}
+    rows = {name: data.traffic.rows_of(to_measure[name], columns) for name, columns in features.COLUMNS.items()}
     saved = {name: engine.save(part, f"measured-{name}") for name, part in rows.items()}
     stages = features.aggregates(saved, engine.load(direct), policy.measures)
     return {name: engine.collect(stage) for name, stage in stages.items()}
@@ -121,9 +129,11 @@ def _stages(data: Data, to_measure: pl.DataFrame, direct: pl.DataFrame, policy: 
 def _declared_around(data: Data, wanted: pl.DataFrame) -> pl.DataFrame:
     """Fetch what accounts declare, and every holder of their hard identifiers: their siblings."""
     engine, declared = data.traffic.engine, data.declared
-    own = engine.collect(declared.join(engine.load(wanted), on="account_id", how="semi"))
+    own = engine.collect(engine.among(declared, "account_id", wanted["account_id"]))
     hard = own.filter(pl.col("kind").is_in(list(kinds_of(Specificity.HARD)))).select("kind", "value").unique()
-    siblings = engine.collect(declared.join(engine.load(hard), on=["kind", "value"], how="semi"))
+    # one condition leaves so few that a join on both columns costs nothing
+    alike = engine.among(declared, "value", hard["value"])
+    siblings = engine.collect(alike.join(engine.load(hard), on=["kind", "value"], how="semi"))
     return pl.concat([own, siblings]).unique().sort("kind", "value", "account_id")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice, pairwise
 
 import networkx as nx
@@ -16,6 +15,7 @@ import polars as pl
 
 from merchantscreen.identifiers import BY_NAME
 from merchantscreen.nano import NANO
+from merchantscreen.records import EvidencePath, Step
 from merchantscreen.vocabulary import EvidenceFamily
 
 _SOURCE = ("source", "", "")
@@ -23,23 +23,6 @@ _MOST_CONTRIBUTORS = 50
 """Contributors per identifier that are drawn; the ledger lists all."""
 
 Node = tuple[str, str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One node of a path: what it is, its value, and the strength of the step that leads to it."""
-
-    what: str
-    value: str
-    strength_nano: int
-
-
-@dataclass(frozen=True, slots=True)
-class EvidencePath:
-    """A way from a confirmed domain to the account; `strength` is the product of its steps."""
-
-    steps: tuple[Step, ...]
-    strength: float
 
 
 def strongest_paths(

@@ -35,6 +35,26 @@ class SourceFile:
             raise AssertionError(f"{self.name}: read {self.rows_read} != {self.rows_accepted} + {self.rows_rejected}")
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node of a path: what it is, its value, and the strength of the step that leads to it."""
+
+    what: str
+    value: str
+    strength_nano: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePath:
+    """A way from a confirmed domain to the account; `strength` is the product of its steps.
+
+    Here and not in `paths`, which comes with a large library that most of those do without who show a path.
+    """
+
+    steps: tuple[Step, ...]
+    strength: float
+
+
 class Progress(Protocol):
     """How the library tells of long work; only the command line has a screen."""
 

@@ -38,6 +38,8 @@ _NAME_COLUMNS: Final = {
 }
 """Columns of the index in which a link of each kind is seen; a price is no name and has none."""
 _KEY: Final = ["account_id", "kind", "seen_as"]
+_HELD_AS: Final = {"column": "column", "value": "seen_as"}
+"""Columns of the pairs of an entry, and of what is looked for in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,19 +163,19 @@ def _places(entries: Sequence[Entry], links: pl.DataFrame) -> pl.DataFrame:
     """Find the files in which each link was seen, and when first: `*_KEY, sha256, first_at`."""
     columns = pl.col("kind").replace_strict(_NAME_COLUMNS, default=None, return_dtype=pl.String)
     wanted = links.select(*_KEY, column=columns).drop_nulls("column").unique()
-    found = [_in_entry(entry, wanted) for entry in entries] if wanted.height else []
-    nowhere = wanted.select(*_KEY, sha256=pl.lit(None, pl.String), first_at=pl.lit(None, pl.Datetime("us"))).clear()
-    return pl.concat([nowhere, *found])
+    if wanted.is_empty() or not entries:
+        return wanted.select(*_KEY, sha256=pl.lit(None, pl.String), first_at=pl.lit(None, pl.Datetime("us"))).clear()
+    # one pass over all entries: hundreds of small ones take twice as long
+    named = pl.concat([_named(entry, wanted) for entry in entries]).collect(engine="streaming")
+    held = named.join(wanted, left_on=["account_id", "column", "value"], right_on=["account_id", "column", "seen_as"])
+    return held.group_by("account_id", "kind", "sha256", seen_as="value").agg(pl.col("first_at").min())
 
 
-def _in_entry(entry: Entry, wanted: pl.DataFrame) -> pl.DataFrame:
-    pairs = pl.scan_parquet(entry.table("pairs"), glob=False)
-    named = pairs.filter(pl.col("value").is_in(wanted["seen_as"].unique().implode()))
-    held = named.join(
-        wanted.lazy(), left_on=["account_id", "column", "value"], right_on=["account_id", "column", "seen_as"]
-    )
-    seen = held.group_by("account_id", "kind", seen_as="value").agg(pl.col("first_at").min())
-    return seen.select(*_KEY, pl.lit(entry.facts.sha256).alias("sha256"), "first_at").collect(engine="streaming")
+def _named(entry: Entry, wanted: pl.DataFrame) -> pl.LazyFrame:
+    """Give who holds wanted names in an entry: conditions alone, which its bounds and dictionaries answer."""
+    among = [pl.col(name).is_in(wanted[own].unique().implode()) for name, own in _HELD_AS.items()]
+    pairs = pl.scan_parquet(entry.table("pairs"), glob=False).filter(*among)
+    return pairs.select("account_id", "column", "value", "first_at", pl.lit(entry.facts.sha256).alias("sha256"))
 
 
 def _tiers(runs: Mapping[str, PastRun], wanted: pl.Series) -> pl.DataFrame:

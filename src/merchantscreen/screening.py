@@ -104,6 +104,7 @@ class _Job:
     traffic: Traffic
     declared: Frame
     accounts: pl.DataFrame
+    lots: pl.Series | None
     policy: Policy
     as_of: datetime
     tell: Progress
@@ -227,7 +228,7 @@ def _sealed(job: _Job, flagged: Flagged, ranking: pl.DataFrame) -> pl.DataFrame:
 def _open(intake: Intake, policy: Policy, engine: Engine, as_of: datetime, tell: Progress) -> _Job:
     """Open the accepted rows; what happened after `as_of` was not known then."""
     traffic = traffic_of(engine, intake, as_of)
-    return _Job(traffic, engine.scan([intake.declared_file]), intake.accounts, policy, as_of, tell)
+    return _Job(traffic, engine.scan([intake.declared_file]), intake.accounts, intake.lots, policy, as_of, tell)
 
 
 def _unshared(flagged: Flagged, found: pl.DataFrame) -> Links:
@@ -300,7 +301,7 @@ def _measure(
     Returns:
         tables.Accounts of the neighbourhood, and account_id with one column per feature.
     """
-    data = Data(job.traffic, job.declared, job.accounts)
+    data = Data(job.traffic, job.declared, job.accounts, job.lots)
     measured = measure(data, links, flagged, around, job.policy, job.as_of)
     return measured.accounts, measured.features
 

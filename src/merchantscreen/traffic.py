@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 from typing import Final, Protocol
 
 import narwhals.stable.v2 as nw
@@ -90,7 +91,12 @@ class Traffic:
 
     def accounts(self) -> pl.Series:
         """List the accounts with transactions, each once."""
-        return _together([part.accounts() for part in self.parts], "account_id").unique()
+        name = "account_id"
+        # most parts list them in order, and so equal ones meet: a quarter of looking for equal ones anywhere
+        listed = [part.accounts().alias(name).sort().to_frame() for part in self.parts]
+        nobody = pl.DataFrame(schema={name: pl.String})
+        every = reduce(lambda one, other: one.merge_sorted(other, key=name), listed, nobody)[name]
+        return every.filter(every.ne_missing(every.shift()))
 
     def late_count(self) -> int:
         """Count the rows after the moment of the run, which are in no other answer."""
@@ -105,8 +111,8 @@ def _together(parts: Iterable[pl.Series], name: str) -> pl.Series:
     return pl.concat([pl.Series(name, [], pl.String), *(part.alias(name) for part in parts)])
 
 
-def _has_sign(column: str, signs: Sequence[str]) -> list[nw.Expr]:
-    """Say that a text contains one of some signs; no condition without signs."""
+def has_sign(column: str, signs: Sequence[str]) -> list[nw.Expr]:
+    """Say that a text contains one of some signs, as conditions; none without signs."""
     pattern = sign_pattern(signs)
     return [nw.col(column).str.contains(pattern)] if pattern else []
 
@@ -133,7 +139,7 @@ class WholeTable:
 
     def values(self, column: str, signs: Sequence[str]) -> pl.Series:
         """List the distinct known texts of a column that contain one of some signs."""
-        wanted = self._rows.filter(~nw.col(column).is_null(), *_has_sign(column, signs))
+        wanted = self._rows.filter(~nw.col(column).is_null(), *has_sign(column, signs))
         return self._engine.collect(wanted.select(column).unique())[column]
 
     def rows_with(self, column: str, values: pl.Series, columns: Sequence[str]) -> Frame:
@@ -173,7 +179,7 @@ class IndexedTables:
 
     def values(self, column: str, signs: Sequence[str]) -> pl.Series:
         """List the distinct known texts of a column that contain one of some signs."""
-        wanted = self._pairs.filter(nw.col("column") == column, *_has_sign("value", signs))
+        wanted = self._pairs.filter(nw.col("column") == column, *has_sign("value", signs))
         return self._engine.collect(wanted.select("value").unique())["value"]
 
     def rows_with(self, column: str, values: pl.Series, columns: Sequence[str]) -> Frame:
@@ -214,7 +220,7 @@ class MergedTables:
 
     def values(self, column: str, signs: Sequence[str]) -> pl.Series:
         """List the distinct known texts of a column that contain one of some signs."""
-        wanted = self._pairs(column).filter(~nw.col("value").is_null(), *_has_sign("value", signs))
+        wanted = self._pairs(column).filter(~nw.col("value").is_null(), *has_sign("value", signs))
         return self._engine.collect(wanted.select("value").unique())["value"]
 
     def rows_with(self, column: str, values: pl.Series, columns: Sequence[str]) -> Frame:

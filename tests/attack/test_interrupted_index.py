@@ -21,7 +21,7 @@ from merchantscreen import blindspots, screening
 from merchantscreen.intake import reducing
 from merchantscreen.intake.entries import FACTS
 from merchantscreen.intake.index import Index
-from merchantscreen.intake.known import ACCOUNTS, DECLARED, REJECTS
+from merchantscreen.intake.known import ACCOUNTS, DECLARED, LOTS, REJECTS
 
 MOMENTS = 8
 """Kills that are spread over the changes of a command."""
@@ -252,8 +252,8 @@ def test_a_set_reaches_the_disk_before_the_word_that_it_is_whole(
     monkeypatch.setattr(Path, "replace", named)
     assert merchants.finish().code == 0
     (whole,) = (merchants.index / "merchants").iterdir()
-    done = said[-10:]
-    for table in (ACCOUNTS, DECLARED, REJECTS):
+    done = said[-12:]
+    for table in (ACCOUNTS, DECLARED, REJECTS, LOTS):
         assert done.index(f"sync {table}") < done.index(f"name {table}") < done.index(f"name {FACTS}")
     assert done[-3:] == [f"name {FACTS}", f"sync {whole.name}", "sync merchants"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import stat
 import sys
@@ -18,6 +19,9 @@ from cli.command import AS_OF, TRANSACTION_COLUMNS, TRANSACTIONS, Inputs, Ran, m
 from index.worlds import decode_here
 from workspace.places import made, with_referrals
 
+from merchantscreen.features import peers
+from merchantscreen.features.peers import draws
+from merchantscreen.intake import digests, files
 from merchantscreen.intake.entries import FACTS
 from merchantscreen.intake.index import MARK
 
@@ -252,7 +256,7 @@ def test_merchant_files_are_kept_as_one_set(desk: Desk) -> None:
     assert b"owner@amber-shop" not in kept
 
 
-@pytest.mark.parametrize("name", ["accounts.parquet", "declared.parquet", "rejects.parquet", FACTS])
+@pytest.mark.parametrize("name", ["accounts.parquet", "declared.parquet", "rejects.parquet", "lots.parquet", FACTS])
 def test_an_altered_set_of_merchants_is_found(desk: Desk, name: str) -> None:
     """The check names it; one that was cut short does not count, and is made again."""
     words = ["index", "--index", desk.index, "--merchants", desk.inputs.folder / "merchants.csv"]
@@ -264,6 +268,102 @@ def test_an_altered_set_of_merchants_is_found(desk: Desk, name: str) -> None:
     target.write_bytes(before[:-1])
     assert merchantscreen(*words).out.startswith("merchant files read and kept\n")
     assert merchantscreen("index", "--index", desk.index, "--check").out == "1 entry as written\n"
+
+
+def test_lots_are_drawn_when_merchants_are_kept_and_never_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A screen of kept merchants compares trades by the lots beside them; any other draws."""
+    merchants, path = desk.inputs.folder / "merchants.csv", desk.day("one.csv", TRANSACTIONS)
+    assert merchantscreen("index", "--index", desk.index, "--merchants", merchants, "--transactions", path).code == 0
+    drawn: list[int] = []
+
+    def counted(accounts: pl.Series) -> pl.Series:
+        drawn.append(accounts.len())
+        return draws(accounts)
+
+    monkeypatch.setattr(peers, "draws", counted)
+    assert desk.screen("plain", [path]).code == 0
+    (of_all, *of_neighbours) = drawn
+    assert of_all == 2
+    drawn.clear()
+    assert desk.screen("told", [path], "--index", desk.index).code == 0
+    assert drawn == of_neighbours
+    assert desk.evidence("told") == desk.evidence("plain")
+
+
+# --------------------------------------------------------------------------- digests that were noted
+
+
+NOTE = "digests.json"
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note files at once, however new they are, and list the names of files whose digest is taken."""
+    monkeypatch.setattr(digests, "SETTLED_NS", -1_000_000_000)
+    names: list[str] = []
+    taken = files.digest
+
+    def counted(path: Path) -> tuple[int, str]:
+        names.append(path.name)
+        return taken(path)
+
+    monkeypatch.setattr(files, "digest", counted)
+    return names
+
+
+def test_a_file_that_is_as_it_was_is_hashed_once(desk: Desk, hashed: list[str]) -> None:
+    """Neither a screen nor the next index reads it for its digest; one that was renamed is hashed, and is known."""
+    first, second = desk.day("one.csv", TRANSACTIONS[:6]), desk.day("two.csv", TRANSACTIONS[6:])
+    desk.add(first, second)
+    desk.assert_same_with_index([first, second], taken=2)
+    before = (desk.index / NOTE).read_bytes()
+    hashed.clear()
+    assert desk.screen("again", [first, second], "--index", desk.index).code == 0
+    assert desk.add(first, second).out == "0 files indexed, 2 known already\n"
+    assert not {"one.csv", "two.csv"} & set(hashed)
+    assert (desk.index / NOTE).read_bytes() == before
+    renamed = first.rename(first.with_name("other.csv"))
+    assert desk.add(renamed).out == "0 files indexed, 1 known already\n"
+    assert "other.csv" in hashed
+
+
+@pytest.mark.parametrize("way", ["written over", "put in its place"])
+def test_another_content_of_the_same_size_and_date_is_read(desk: Desk, hashed: list[str], way: str) -> None:
+    """Whoever gives a file its old date back cannot give it its old time of change."""
+    path = desk.day("one.csv", TRANSACTIONS)
+    desk.add(path)
+    state, altered = path.stat(), path.read_bytes().replace(b",EUR,", b",USD,")
+    if way == "put in its place":
+        path.unlink()
+    path.write_bytes(altered)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
+    hashed.clear()
+    desk.assert_same_with_index([path], taken=0)
+    assert "one.csv" in hashed
+
+
+def test_a_file_that_has_just_changed_is_not_noted(desk: Desk) -> None:
+    """Another change within the same tick of the disk would not be seen."""
+    desk.add(desk.day("one.csv", TRANSACTIONS))
+    assert not (desk.index / NOTE).exists()
+
+
+@pytest.mark.usefixtures("hashed")
+def test_an_altered_note_is_found_changes_nothing_and_is_made_anew(desk: Desk) -> None:
+    """A digest of another file in it would name another entry, so a note that is not as it was written is none."""
+    path = desk.day("one.csv", TRANSACTIONS)
+    desk.add(path)
+    before = _flipped(desk.index / NOTE, 100)
+    ran = merchantscreen("index", "--index", desk.index, "--check")
+    assert (ran.code, ran.codes, NOTE in ran.err) == (4, ["MS-IDX-004"], True)
+    desk.assert_same_with_index([path], taken=1)
+    desk.add(path)
+    assert (desk.index / NOTE).read_bytes() == before
+    for entry in (desk.index / "transactions").iterdir():
+        shutil.rmtree(entry)
+    desk.add(desk.day("two.csv", TRANSACTIONS[:3]))
+    assert len(json.loads((desk.index / NOTE).read_bytes())["content"]["files"]) == 1
 
 
 # --------------------------------------------------------------------------- what was altered

@@ -11,6 +11,7 @@ from feature_worlds import MODEL, bought, features, merchants, payments
 from frames import declared
 
 from merchantscreen.features import peer_sample, sibling_pairs
+from merchantscreen.features.peers import draws
 
 
 def same_owner(*names: str) -> pl.DataFrame:
@@ -199,4 +200,6 @@ def test_the_peer_sample_is_the_same_from_any_part_that_holds_it() -> None:
     sample = peer_sample(accounts, ["5411"], 20)
     assert sample.len() == 20
     part = accounts.filter(pl.col("account_id").is_in(sample.to_list()) | (pl.col("account_id") < "A/3"))
-    assert peer_sample(part.sample(fraction=1, shuffle=True, seed=4), ["5411"], 20).to_list() == sample.to_list()
+    shuffled = part.sample(fraction=1, shuffle=True, seed=4)
+    assert peer_sample(shuffled, ["5411"], 20).to_list() == sample.to_list()
+    assert peer_sample(shuffled, ["5411"], 20, draws(shuffled["account_id"])).to_list() == sample.to_list()

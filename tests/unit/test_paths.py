@@ -7,8 +7,9 @@ from evidence_reference import World
 from evidence_worlds import as_links, model
 
 from merchantscreen.evidence import Assessment, assess
-from merchantscreen.paths import EvidencePath, strongest_paths
+from merchantscreen.paths import strongest_paths
 from merchantscreen.policy.model import NANO
+from merchantscreen.records import EvidencePath
 
 
 def assessed() -> Assessment:

@@ -91,7 +91,9 @@ def _scores(trades: pl.DataFrame, sample: pl.DataFrame, comparison: Comparison, 
     return compared.select("account_id", pl.when(is_told).then(z).alias(comparison.name))
 
 
-def peer_sample(accounts: pl.DataFrame, mccs: Iterable[str], sample_count: int) -> pl.Series:
+def peer_sample(
+    accounts: pl.DataFrame, mccs: Iterable[str], sample_count: int, lots: pl.Series | None = None
+) -> pl.Series:
     """Choose the accounts that stand for their MCC: those with the lowest SHA-256 of their id.
 
     Deterministic, and the same from any part of the data that contains the sample.
@@ -100,19 +102,28 @@ def peer_sample(accounts: pl.DataFrame, mccs: Iterable[str], sample_count: int) 
         accounts: account_id and mcc (tables.Accounts fits).
         mccs: Codes to choose for.
         sample_count: Most accounts per code.
+        lots: The lot of each account, row by row, where somebody kept them; drawn when absent.
 
     Returns:
         Account ids, sorted.
     """
-    members = accounts.filter(pl.col("mcc").is_in(sorted(set(mccs)))).select("account_id", "mcc")
-    order = pl.Series("_order", [draw(account) for account in members.get_column("account_id")], dtype=pl.UInt64)
+    wanted = pl.col("mcc").is_in(sorted(set(mccs)))
+    if lots is None:
+        members = accounts.select("account_id", "mcc").filter(wanted)
+        members = members.with_columns(draws(members.get_column("account_id")).alias("_order"))
+    else:
+        members = accounts.select("account_id", "mcc", lots.alias("_order")).filter(wanted)
     # the last that can be chosen, first: sorting all accounts by three columns costs several times as much
     last = pl.col("_order").bottom_k(sample_count).max().over("mcc")
-    ranked = members.with_columns(order).filter(pl.col("_order") <= last).sort("mcc", "_order", "account_id")
+    ranked = members.filter(pl.col("_order") <= last).sort("mcc", "_order", "account_id")
     chosen = ranked.group_by("mcc", maintain_order=True).head(sample_count)
     return chosen.get_column("account_id").sort()
 
 
-def draw(account: str) -> int:
-    """Return the lot by which an account stands for its MCC, the lowest first: the same everywhere and at any time."""
+def draws(accounts: pl.Series) -> pl.Series:
+    """Draw for each account the lot by which it stands for its MCC, the lowest first: the same everywhere, always."""
+    return pl.Series([_draw(account) for account in accounts], dtype=pl.UInt64)
+
+
+def _draw(account: str) -> int:
     return int.from_bytes(hashlib.sha256(account.encode()).digest()[:8], "big")

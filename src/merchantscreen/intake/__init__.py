@@ -10,6 +10,7 @@
     transactions staged as Parquet parts; duplicates takes repetitions out
     index        files that were read before; entries and known are what is kept, reducing makes it
     merged       tables of many entries put together, for one small read
+    digests      of files that nobody has touched since: noted, not taken again
     strangers    accounts with transactions but without a merchant row
     survey       judges a Parquet file that stays where it is; naming makes its names, inplace reads its rows
     tally        what became of every row and field
@@ -71,6 +72,7 @@ class Intake:
         notices: What is worth a look though its rows were accepted: accounts without a merchant row.
         entries: Entries of the index that stand for transaction files, which were not read.
         merged: Tables of the index that stand for several of these entries at once.
+        lots: The lot of each account by which it stands for its trade, where the index kept them.
         plain_files: Transaction files that are read where they are.
         elsewhere: More of tables.Transactions, where an engine has read them; no file of ours holds these.
     """
@@ -87,6 +89,7 @@ class Intake:
     notices: tuple[Problem, ...] = ()
     entries: tuple[Entry, ...] = ()
     merged: tuple[Merged, ...] = ()
+    lots: pl.Series | None = None
     plain_files: tuple[PlainFile, ...] = ()
     elsewhere: nw.LazyFrame[Any] | None = None
 
@@ -190,6 +193,7 @@ def _take_in(order: _Order, work: Path, workers: Sequence[Worker], progress: Pro
         pseudonym_key_id=merchants.key_id,
         entries=tuple(entries.values()),
         merged=merged,
+        lots=merchants.lots,
         notices=unknown_accounts(seen, accounts, [file.tally.path.name for file in of_transactions]),
     )
 
@@ -203,12 +207,14 @@ class MerchantTables:
         declared_file: Parquet of tables.DeclaredIdentifiers.
         tallies: What became of the rows of each file.
         key_id: Which key the contact tokens were made with.
+        lots: The lots of the accounts, where they were kept.
     """
 
     accounts_file: Path
     declared_file: Path
     tallies: tuple[FileTally, ...]
     key_id: str
+    lots: pl.Series | None = None
 
 
 def _known_merchants(order: _Order) -> MerchantTables | None:
@@ -221,7 +227,8 @@ def _known_merchants(order: _Order) -> MerchantTables | None:
     found = known.find(order.index.merchants, name) if digests else None
     if found is None:
         return None
-    return MerchantTables(found.accounts, found.declared, tuple(found.tallies(paths)), found.facts.key_id)
+    tallies = tuple(found.tallies(paths))
+    return MerchantTables(found.accounts, found.declared, tallies, found.facts.key_id, found.lots())
 
 
 def read_merchants(reader: Reader, opened: Sequence[OpenFile], key: bytes | None, work: Path) -> MerchantTables:

@@ -2,7 +2,7 @@
 
 Rules kept here:
 * the index never changes a result: what it cannot answer exactly is read from the file again;
-* a file is known by its digest, which is taken of the file as it is now;
+* a file is known by its digest, which is taken of the file as it is now, or was taken of it as it still is (`digests`);
 * entries that have a transaction in common with another file of the run are left out, as repetitions are told
   by comparing rows;
 * one writer at a time; readers need no lock, as entries never change.
@@ -16,14 +16,13 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from merchantscreen.errors import BusyError, CannotCreateError, UsageError
-from merchantscreen.intake import duplicates, files
+from merchantscreen.intake import digests, duplicates
 from merchantscreen.intake import known as merchant_sets
 from merchantscreen.intake import merged as merged_tables
 from merchantscreen.intake.entries import FACTS, Entry, find, open_entry, recipe, replace_file, sealed, unsealed
@@ -34,10 +33,10 @@ from merchantscreen.intake.problems import PROBLEMS
 MARK: Final = "merchantscreen-index.json"
 _MARKED: Final = b'{"format": 1}\n'
 _OVERLAPS: Final = "overlaps.json"
+_DIGESTS: Final = "digests.json"
 _LOCK: Final = "lock"
 _BEFORE_MARKED: Final = frozenset({_LOCK, Path(MARK).with_suffix(".new").name})
 """What a stop can leave in a folder that was to become an index."""
-_HASHED_AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +90,10 @@ class Index:
         return {path: entry for path, entry in found.items() if entry.name not in sharing}
 
     def entries(self, paths: Sequence[Path], mapping: ColumnMapping) -> dict[Path, Entry]:
-        """Find the entries of files by their digests as they are now."""
+        """Find the entries of files by their digests."""
         how = recipe(mapping.transactions)
-        with ThreadPoolExecutor(_HASHED_AT_ONCE) as threads:
-            digests = list(threads.map(files.digest, paths))
-        found = {path: find(self.transactions, sha256, how) for path, (_, sha256) in zip(paths, digests, strict=True)}
+        taken = digests.digests_of(paths, digests.read_note(self.folder / _DIGESTS))
+        found = {path: find(self.transactions, sha256, how) for path, sha256 in zip(paths, taken, strict=True)}
         return {path: entry for path, entry in found.items() if entry is not None}
 
     def all_entries(self) -> list[Entry]:
@@ -165,6 +163,23 @@ class Index:
             yield from (f"{mark.parent.name}/{name}" for name in names)
         if (self.folder / _OVERLAPS).exists() and not self._noted():
             yield _OVERLAPS
+        if (self.folder / _DIGESTS).exists() and not digests.read_note(self.folder / _DIGESTS):
+            yield _DIGESTS
+
+    def note_digests(self, found: Mapping[Path, Entry], states: Mapping[Path, digests.State]) -> None:
+        """Note the digests of files that have an entry, for as long as the files are as they are.
+
+        Args:
+            found: Their entries.
+            states: See `digests.settled`.
+        """
+        noted, kept = digests.read_note(self.folder / _DIGESTS), {entry.facts.sha256 for entry in self.all_entries()}
+        now = {states[path]: entry.facts.sha256 for path, entry in found.items() if path in states}
+        both = {state: sha256 for state, sha256 in (noted | now).items() if sha256 in kept}
+        if not both:
+            (self.folder / _DIGESTS).unlink(missing_ok=True)
+        elif both != noted:
+            digests.write_note(self.folder / _DIGESTS, both)
 
     def note_overlaps(self) -> None:
         """Compare the keys of all entries with one another, and note what they have in common, unless it is noted."""

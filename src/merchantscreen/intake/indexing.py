@@ -17,6 +17,7 @@ from pathlib import Path
 from merchantscreen.errors import InputError
 from merchantscreen.intake import (
     WORKERS,
+    digests,
     disk_errors_told,
     drop_repeated,
     duplicates,
@@ -71,6 +72,7 @@ def index_files(
         FileAccessError: Reading or writing failed underway; entries that were finished stay.
     """
     paths = files.expand(transactions, "transactions")
+    began_ns, states = work.stat().st_mtime_ns, {path: digests.state_of(path) for path in paths}
     there = index.entries(paths, mapping)
     waiting = [path for path in paths if path not in there]
     tell = progress or Silent()
@@ -78,6 +80,7 @@ def index_files(
         opened = _look(waiting, work, mapping)
         tell.stage("indexing transactions", sum(path.stat().st_size for path in waiting))
         made = _side_by_side([_Job(index, file, mapping, tell) for file in opened], work)
+        index.note_digests(there | dict(zip(waiting, made, strict=True)), digests.settled(states, began_ns))
         index.note_overlaps()
         tell.stage("merging the tables of many files")
         index.merge(recipe(mapping.transactions), work)
@@ -104,8 +107,7 @@ def index_merchants(
         FileAccessError: Reading or writing failed underway.
     """
     paths = files.expand(merchants, "merchants")
-    digests = [files.digest(path)[1] for path in paths]
-    name = known.set_name(digests, order.mapping.merchants, order.key)
+    name = known.set_name([files.digest(path)[1] for path in paths], order.mapping.merchants, order.key)
     if known.find(index.merchants, name):
         return False
     tell = progress or Silent()

@@ -1,8 +1,10 @@
 """What merchant files came to, kept in the index: accounts and declared identifiers of a set of files, whole.
 
+Beside them lie the lots by which accounts stand for their trade: drawing a million of them takes a second.
+
 Rules kept here:
-* a set is found by the digests of its files in their order, by how they were read, and by the key of the
-  contact tokens; one other byte in any of them is another set;
+* a set is found by the digests of its files in their order, by how they were read and are kept, and by the key of
+  the contact tokens; one other byte in any of them is another set;
 * contact data is in it only as the tokens that a run makes of it anyway;
 * `facts.json` comes last, when all tables have reached the disk, and is the mark that a set is whole.
 """
@@ -20,6 +22,7 @@ from typing import Final, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from merchantscreen.features.peers import draws
 from merchantscreen.intake import files
 from merchantscreen.intake.entries import (
     FACTS,
@@ -36,8 +39,10 @@ from merchantscreen.intake.mapping import RoleMapping
 from merchantscreen.intake.problems import REJECT_ROW_SCHEMA
 from merchantscreen.intake.tally import FileTally
 
-ACCOUNTS, DECLARED, REJECTS = "accounts.parquet", "declared.parquet", "rejects.parquet"
+FORMAT: Final = 2
+ACCOUNTS, DECLARED, REJECTS, LOTS = "accounts.parquet", "declared.parquet", "rejects.parquet", "lots.parquet"
 _FILE: Final = "file"
+_LOT: Final = "lot"
 
 
 class FileAccount(BaseModel):
@@ -61,7 +66,7 @@ class SetFacts(FolderFacts):
         accounts: The files in their order.
     """
 
-    format: Literal[1]
+    format: Literal[2]
     key_id: str
     accounts: tuple[FileAccount, ...]
 
@@ -87,6 +92,10 @@ class KnownMerchants:
     def declared(self) -> Path:
         """Return the file of tables.DeclaredIdentifiers."""
         return self.folder / DECLARED
+
+    def lots(self) -> pl.Series:
+        """Read the lot of each account by which it stands for its trade, see features.peers, in their order."""
+        return pl.read_parquet(self.folder / LOTS, glob=False)[_LOT]
 
     def tallies(self, paths: Sequence[Path]) -> list[FileTally]:
         """Give the accounts of the files as they were when they were read."""
@@ -114,7 +123,7 @@ def _of_file(rejected: pl.DataFrame, number: int) -> list[pl.DataFrame]:
 
 def set_name(digests: Sequence[str], mapping: RoleMapping, key: bytes | None) -> str:
     """Return the name of the set of some files that are read in some way, with a key of the operator or their own."""
-    said = [*digests, recipe(mapping), hashlib.sha256(key).hexdigest() if key else "own key"]
+    said = [FORMAT, *digests, recipe(mapping), hashlib.sha256(key).hexdigest() if key else "own key"]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
@@ -143,13 +152,15 @@ def keep(folder: Path, name: str, tables: tuple[Path, Path], tallies: Sequence[F
         for number, tally in enumerate(tallies)
         for rows in tally.rejected
     ]
-    rejects = tables[0].with_name(REJECTS)
+    rejects, lots = tables[0].with_name(REJECTS), tables[0].with_name(LOTS)
     pl.concat([empty, *rejected]).write_parquet(rejects)
-    for source, target in ((tables[0], ACCOUNTS), (tables[1], DECLARED), (rejects, REJECTS)):
+    accounts = pl.read_parquet(tables[0], columns=["account_id"], glob=False)["account_id"]
+    draws(accounts).to_frame(_LOT).write_parquet(lots)
+    for source, target in ((tables[0], ACCOUNTS), (tables[1], DECLARED), (rejects, REJECTS), (lots, LOTS)):
         sync(source)
         source.replace(place / target)
     facts = SetFacts(
-        format=1, key_id=key_id, accounts=tuple(_account(tally) for tally in tallies), files=facts_of_files(place)
+        format=FORMAT, key_id=key_id, accounts=tuple(_account(tally) for tally in tallies), files=facts_of_files(place)
     )
     replace_file(place / FACTS, sealed(facts.model_dump(mode="json")))
     sync(folder)

@@ -22,7 +22,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from merchantscreen.features.peers import draw
+from merchantscreen.features.peers import draws
 from merchantscreen.intake import reducing
 from merchantscreen.intake.entries import (
     FACTS,
@@ -169,9 +169,7 @@ def _directory(group: Sequence[Entry]) -> pl.DataFrame:
     measures them, and finds them in a few blocks. The rest are in order of their ids, as they are in the entries.
     """
     counted = _scan(group, "days").group_by("account_id").agg(rows=pl.col("transaction_count").sum()).collect()
-    drawn = counted.with_columns(
-        draw=pl.Series([draw(account) for account in counted["account_id"]], dtype=pl.UInt64)
-    ).sort("draw", "account_id")
+    drawn = counted.with_columns(draw=draws(counted["account_id"])).sort("draw", "account_id")
     first = drawn.filter(pl.col("rows").cum_sum() <= PASS_ROWS)
     rest = drawn.join(first, on="account_id", how="anti").sort("account_id")
     before = pl.col("rows").cum_sum() - pl.col("rows")

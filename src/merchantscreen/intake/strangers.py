@@ -108,8 +108,10 @@ def _with_strangers(seen: Seen, known: pl.LazyFrame) -> dict[int, Entry]:
 
 
 def _names_known_alone(merged: Merged, known: pl.LazyFrame) -> bool:
+    """Put the two sorted lists together: an account of both stands beside itself. Half the work of a join."""
     listed = pl.scan_parquet(merged.accounts, glob=False).select("account_id")
-    return listed.join(known, on="account_id", how="anti").head(1).collect(engine="streaming").is_empty()
+    both = listed.merge_sorted(known, key="account_id").select(pl.col("account_id").eq(pl.first().shift()).sum())
+    return bool(both.collect().item() == listed.select(pl.len()).collect().item())
 
 
 def _in_entries(entries: Mapping[int, Entry], known: pl.LazyFrame) -> Iterator[pl.DataFrame]:

@@ -28,7 +28,7 @@ from merchantscreen.outputs.console import COUNTER_EVIDENCE, DISCLAIMER
 from merchantscreen.outputs.manifest import written_row
 from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.outputs.text import counted, defanged, visible
-from merchantscreen.paths import EvidencePath, Step
+from merchantscreen.records import EvidencePath, Step
 from merchantscreen.vocabulary import CounterEvidence, EvidenceFamily, HostMatch, RuleOutcome
 
 _SHOWN_TERMS: Final = 8

@@ -32,7 +32,8 @@ from merchantscreen.outputs.parts import Bundle
 from merchantscreen.outputs.policyview import banner
 from merchantscreen.outputs.redaction import acquirer_of
 from merchantscreen.outputs.text import counted, defanged, visible
-from merchantscreen.paths import EvidencePath, strongest_paths
+from merchantscreen.paths import strongest_paths
+from merchantscreen.records import EvidencePath
 
 __all__ = ["DECISION", "NOT_HELD", "SCHEMA", "case_files"]
 
