@@ -10,7 +10,7 @@ Contestants run by turns, each in a process of its own that builds once and solv
 
 * evidence: build writes down the direct links; solve is all that `screen` does between links and ranking, with the
   default policy: risk of the direct links, the cut of the neighbourhood from the declared identifiers (a Parquet file,
-  whose reading counts, compressed and cut into row groups as the intake does it), all rounds of the ledger with every
+  whose reading counts, in the order, compression and row groups of the intake), all rounds of the ledger with every
   item, share and contributor, and the totals;
 * igraph, networkx, scipy: build makes their graph from two arrays of integers in memory; solve is PageRank from the
   seeds with damping 0.85: PRPACK, which is exact, and power iteration until the L1 change is below 1e-10.
@@ -42,11 +42,12 @@ import numpy.typing as npt
 import polars as pl
 
 from merchantscreen.engines.polars import PolarsEngine
-from merchantscreen.evidence import Links, assess, direct_risk, totals
+from merchantscreen.evidence import Links, assess, open_rounds, totals
 from merchantscreen.identifiers import identifier_kinds
 from merchantscreen.intake.transactions import ROW_GROUP_ROWS
 from merchantscreen.links import count_links
 from merchantscreen.neighbourhood import cut
+from merchantscreen.numbering import Holders
 from merchantscreen.policy.loading import load_policy
 from merchantscreen.tables import (
     AccountLinks,
@@ -70,6 +71,8 @@ IDENTIFIER_EXPONENT: Final = 0.62
 """Identifier number i is held in proportion to 1 / i^0.62: of 5 million edges the largest one gets about 14,000."""
 ACCOUNT_SPREAD: Final = 0.8
 """Standard deviation of the logarithm of what accounts hold in proportion to."""
+ORDERED_BY_VALUE: Final = ("principal", "website")
+"""Kinds of which an account may name several; the intake writes them by value, all others by account."""
 AS_OF: Final = datetime(2026, 11, 1)
 OURS: Final = "evidence"
 
@@ -158,7 +161,8 @@ def _declared(account: Numbers, identifier: Numbers) -> pl.DataFrame:
         value=pl.format("value-{}", "identifier"),
         account_id=_account_ids("account"),
     )
-    return conform(named, DeclaredIdentifiers).sort("kind", "value", "account_id")
+    first = pl.when(pl.col("kind").is_in(ORDERED_BY_VALUE)).then("value")
+    return conform(named, DeclaredIdentifiers).sort("kind", first, "account_id", "value")
 
 
 def _account_ids(column: str) -> pl.Expr:
@@ -184,8 +188,8 @@ def direct_links(seeds: Numbers) -> Links:
     )  # fmt: skip
     found = conform(linked, AccountLinks)
     return Links(
-        conform(domains, FlaggedDomains), empty(DomainLinks), found, empty(Holdings), empty(Degrees), empty(Breadths),
-        count_links(found),
+        conform(domains, FlaggedDomains), empty(DomainLinks), found, Holders.of(empty(Holdings), empty(Degrees)),
+        empty(Breadths), count_links(found),
     )  # fmt: skip
 
 
@@ -202,9 +206,10 @@ def evidence(world: World) -> tuple[Took, None]:
 
         def solve(opened: tuple[Links, Traffic]) -> str:
             links, traffic = opened
-            near = cut(traffic, engine.scan([world.declared]), direct_risk(links, model), model)
-            weighed = replace(links, holdings=near.holdings, degrees=near.degrees, breadths=near.breadths)
-            assessed = assess(weighed, model)
+            opening = open_rounds(links, model)
+            near = cut(traffic, engine.scan([world.declared]), opening.carried, model)
+            weighed = replace(links, holders=near.holders, breadths=near.breadths)
+            assessed = assess(weighed, model, opening)
             return f"{totals(assessed).height:,} accounts scored by {assessed.ledger.height:,} items"
 
         return _timed(build, solve, str), None

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from merchantscreen.evidence import Links, assess, totals
 from merchantscreen.identifiers import DOMAIN_LINK_KINDS, KINDS
+from merchantscreen.numbering import Holders
 from merchantscreen.policy.model import NANO, EvidenceModel, KindWeight
 from merchantscreen.tables import (
     AccountLinks,
@@ -116,8 +117,9 @@ def as_links(world: World) -> Links:
         domains=conform(domains, FlaggedDomains),
         domain_links=pl.DataFrame(pairs, schema=schema_of(DomainLinks), orient="row"),
         account_links=conform(_frame(links, columns, AccountLinks), AccountLinks),
-        holdings=pl.DataFrame(world.holdings, schema=schema_of(Holdings), orient="row"),
-        degrees=_counts(world.degrees, Degrees),
+        holders=Holders.of(
+            pl.DataFrame(world.holdings, schema=schema_of(Holdings), orient="row"), _counts(world.degrees, Degrees)
+        ),
         breadths=_counts(world.breadths, Breadths),
         link_degrees=_counts(world.link_degrees, LinkDegrees),
     )

@@ -23,6 +23,7 @@ import numpy as np
 import polars as pl
 
 from merchantscreen import nano
+from merchantscreen.numbering import IDENTIFIER, Holders
 from merchantscreen.policy.evaluation import counted_hits
 from merchantscreen.policy.model import EvidenceModel
 from merchantscreen.tables import Contributions, Ledger, conform, empty
@@ -30,9 +31,10 @@ from merchantscreen.vocabulary import EvidenceFamily, HostMatch, RuleRole
 
 LISTED_CONTRIBUTORS = 10
 TYPOLOGY = "typology"
-_IDENTIFIER = ["kind", "value"]
 _WITHIN_SUBJECT = ["family", "kind", "counterpart"]
 """The order of a subject's items: those of one kind stand together."""
+_OF_SUBJECT = ["points_nano", "kind_points_nano", "share_nano"]
+"""What the items of one subject make of each other."""
 _VIEW = ["identifier", "viewer"]
 
 
@@ -44,8 +46,7 @@ class Links:
         domains: tables.FlaggedDomains.
         domain_links: tables.DomainLinks.
         account_links: tables.AccountLinks; rows outside the window are ignored here.
-        holdings: tables.Holdings of the neighbourhood.
-        degrees: tables.Degrees, full data.
+        holders: Who holds what in the neighbourhood; degrees of the full data.
         breadths: tables.Breadths, full data.
         link_degrees: tables.LinkDegrees, full data.
     """
@@ -53,8 +54,7 @@ class Links:
     domains: pl.DataFrame
     domain_links: pl.DataFrame
     account_links: pl.DataFrame
-    holdings: pl.DataFrame
-    degrees: pl.DataFrame
+    holders: Holders
     breadths: pl.DataFrame
     link_degrees: pl.DataFrame
 
@@ -75,21 +75,6 @@ class Assessment:
 
 
 @dataclass(frozen=True, slots=True)
-class _Numbers:
-    """Accounts and identifiers as whole numbers, in the order of their texts.
-
-    Attributes:
-        accounts: `account_id` by number: all that are linked or hold an identifier.
-        identifiers: tables.Degrees by number.
-        holdings: `account, identifier` as numbers, sorted.
-    """
-
-    accounts: pl.Series
-    identifiers: pl.DataFrame
-    holdings: pl.DataFrame
-
-
-@dataclass(frozen=True, slots=True)
 class _Items:
     """Items of one round: what is seen, and who sees it. Most holders of an identifier see the same.
 
@@ -105,22 +90,61 @@ class _Items:
     rows: pl.DataFrame
 
 
-def assess(links: Links, model: EvidenceModel) -> Assessment:
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The rounds that look at links alone: domain to domain, then accounts by their own links.
+
+    Attributes:
+        domain_items: tables.Ledger of round 0.
+        items: The closed first round of accounts.
+        risk: What each of its subjects carries, by number.
+    """
+
+    domain_items: pl.DataFrame
+    items: _Items
+    risk: pl.Series
+
+    @property
+    def carried(self) -> pl.DataFrame:
+        """What each linked account carries from its own links alone: `account_id, risk_nano`.
+
+        No account carries less in a later round, and none without a link carries anything yet.
+        """
+        return pl.DataFrame({"account_id": self.items.subjects, "risk_nano": self.risk})
+
+
+def open_rounds(links: Links, model: EvidenceModel) -> Opening:
+    """Weigh what is known before any identifier has been looked at.
+
+    Args:
+        links: Domains, their links and those of accounts; the rest does not matter yet.
+        model: The numbers of rules/evidence.yml.
+    """
+    domain_items, domain_risk = _domain_round(links, model)
+    accounts = links.account_links.filter("in_window")["account_id"].unique().sort()
+    closed = _close_round(_items_of_one(_link_items(links, domain_risk, model), accounts), model)
+    return Opening(domain_items, closed, _carried(closed, model))
+
+
+def assess(links: Links, model: EvidenceModel, opening: Opening | None = None) -> Assessment:
     """Carry risk from confirmed domains to accounts, round by round, and list every step.
 
     Args:
-        links: Domains, links, identifiers and frozen degrees; in any order, but quicker with holdings by account.
+        links: Domains, links, identifiers and frozen degrees.
         model: The numbers of rules/evidence.yml.
+        opening: What `open_rounds` made of the same links, if that is known already.
 
     Returns:
         Items and contributions of every round.
     """
-    domain_items, domain_risk = _domain_round(links, model)
-    numbers = _number(links)
-    direct = _items_of_one(_link_items(links, domain_risk, model), numbers.accounts)
-    items, contributions = [domain_items], [empty(Contributions)]
-    risk = pl.zeros(numbers.accounts.len(), pl.Int64, eager=True)
-    for number in range(1, model.account_rounds + 1):
+    first = open_rounds(links, model) if opening is None else opening
+    numbers = links.holders.including(first.items.subjects)
+    place = numbers.accounts.search_sorted(first.items.subjects)
+    rows = first.items.rows.select(place.gather(first.items.rows["subject"]).alias("subject"), "seen")
+    direct = _Items(numbers.accounts, first.items.seen, rows)
+    items, contributions = [first.domain_items, _written(first.items, 1)], [empty(Contributions)]
+    risk = pl.zeros(numbers.accounts.len(), pl.Int64, eager=True).scatter(place, first.risk)
+    for number in range(2, model.account_rounds + 1):
         terms = _contributions(links, numbers, risk, model)
         seen = direct if terms.is_empty() else _beside(_shared_items(links, numbers, terms, model), direct)
         found = _close_round(seen, model)
@@ -130,17 +154,6 @@ def assess(links: Links, model: EvidenceModel) -> Assessment:
             risk = _carried(found, model)
     # rounds come in order, each of them sorted
     return Assessment(pl.concat(items), pl.concat(contributions), model.account_rounds)
-
-
-def direct_risk(links: Links, model: EvidenceModel) -> pl.DataFrame:
-    """Return what each linked account carries from its own links alone: `account_id, risk_nano`.
-
-    No account carries less in a later round, and none without a link carries anything yet.
-    """
-    _, domain_risk = _domain_round(links, model)
-    accounts = links.account_links.filter("in_window")["account_id"].unique().sort()
-    direct = _items_of_one(_link_items(links, domain_risk, model), accounts)
-    return pl.DataFrame({"account_id": accounts, "risk_nano": _carried(_close_round(direct, model), model)})
 
 
 def mean_risk(carried: pl.DataFrame, account_count: int) -> int:
@@ -185,7 +198,8 @@ def totals(assessment: Assessment) -> pl.DataFrame:
 
 def _final_round(assessment: Assessment, *columns: str) -> pl.DataFrame:
     """Pick columns of the items that make up the scores; an item has many."""
-    return assessment.ledger.select("round", *columns).filter(pl.col("round") == assessment.final_round).drop("round")
+    first = assessment.ledger["round"].search_sorted(assessment.final_round)
+    return assessment.ledger.select(columns).slice(first)
 
 
 # --------------------------------------------------------------------------- round 0: domain to domain
@@ -255,23 +269,7 @@ def _reaching_floor(items: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
     return items.filter(pl.col("strength_nano") >= max(1, model.floor_nano))
 
 
-def _number(links: Links) -> _Numbers:
-    """Number accounts and identifiers by sorting; an identifier without a degree counts for nothing."""
-    identifiers = links.degrees.sort(_IDENTIFIER)
-    numbered = identifiers.select(_IDENTIFIER).with_row_index("identifier")
-    held = links.holdings.sort("account_id").join(numbered, on=_IDENTIFIER, maintain_order="left")
-    linked = links.account_links.filter("in_window").select("account_id", identifier=pl.lit(None, pl.UInt32))
-    rows = held.select("account_id", "identifier").merge_sorted(linked.sort("account_id"), key="account_id")
-    account = rows["account_id"].rle_id()
-    holdings = rows.select(account.alias("account"), "identifier").drop_nulls()
-    return _Numbers(
-        accounts=rows["account_id"].gather(_starts(account)),
-        identifiers=identifiers,
-        holdings=holdings.sort("account", "identifier", maintain_order=True),
-    )
-
-
-def _contributions(links: Links, numbers: _Numbers, risk: pl.Series, model: EvidenceModel) -> pl.DataFrame:
+def _contributions(links: Links, numbers: Holders, risk: pl.Series, model: EvidenceModel) -> pl.DataFrame:
     """Split what each account carries over the identifiers of a kind that it shares: a = rho / d.
 
     A hub takes its part like any other identifier, but passes nothing on.
@@ -290,7 +288,7 @@ def _contributions(links: Links, numbers: _Numbers, risk: pl.Series, model: Evid
     account, identifier = numbers.holdings
     held = numbers.holdings.with_row_index("holding").filter((risk > 0).gather(account) & passes.gather(identifier))
     named = held.with_columns(
-        *numbers.identifiers.select(_IDENTIFIER)[held["identifier"]],
+        *numbers.identifiers.select(IDENTIFIER)[held["identifier"]],
         numbers.accounts.gather(held["account"]).alias("account_id"),
         risk.gather(held["account"]).alias("risk_nano"),
     )
@@ -299,7 +297,7 @@ def _contributions(links: Links, numbers: _Numbers, risk: pl.Series, model: Evid
     return terms.filter(pl.col("contribution_nano") > 0).sort("identifier", "account")
 
 
-def _shared_items(links: Links, numbers: _Numbers, terms: pl.DataFrame, model: EvidenceModel) -> _Items:
+def _shared_items(links: Links, numbers: Holders, terms: pl.DataFrame, model: EvidenceModel) -> _Items:
     """List shared identifiers: the others' contributions, less what chance explains."""
     views = _views(numbers, terms, model)
     weighed = views.with_columns(strength_nano=nano.shared_strength(views, model.residual_nano))
@@ -312,7 +310,7 @@ def _shared_items(links: Links, numbers: _Numbers, terms: pl.DataFrame, model: E
     return _Items(numbers.accounts, conform(named, Ledger), rows.drop_nulls())
 
 
-def _views(numbers: _Numbers, terms: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
+def _views(numbers: Holders, terms: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
     """Weigh every identifier: once for all holders who pass nothing on, and once for each one who does.
 
     The former see the same contributors, so that their view has no `viewer`. The latter, which are a `viewer` at a
@@ -335,7 +333,7 @@ def _views(numbers: _Numbers, terms: pl.DataFrame, model: EvidenceModel) -> pl.D
     )
 
 
-def _seen_by_holders(views: pl.DataFrame, numbers: _Numbers, terms: pl.DataFrame) -> pl.Series:
+def _seen_by_holders(views: pl.DataFrame, numbers: Holders, terms: pl.DataFrame) -> pl.Series:
     """Say which view each holding has, by its row; null for none."""
     numbered = views.select("identifier", "holding").with_row_index("view")
     common, own = numbered.filter(pl.col("holding").is_null()), numbered.drop_nulls("holding")
@@ -410,12 +408,11 @@ def _beside(first: _Items, later: _Items) -> _Items:
 
 def _written(items: _Items, number: int) -> pl.DataFrame:
     """Write a closed round out: tables.Ledger, sorted by subject, family, kind, counterpart."""
-    rows = items.rows
-    return items.seen[rows["seen"]].with_columns(
-        *rows.select("points_nano", "kind_points_nano", "share_nano"),
-        items.subjects.gather(rows["subject"]).alias("subject"),
-        round=pl.lit(number, pl.Int64),
+    own = items.rows.select(
+        *_OF_SUBJECT, items.subjects.gather(items.rows["subject"]).alias("subject"), round=pl.lit(number, pl.Int64)
     )
+    seen = items.seen.drop(own.columns)[items.rows["seen"]]
+    return own.hstack(seen).select(items.seen.columns)
 
 
 # --------------------------------------------------------------------------- points, totals, carry

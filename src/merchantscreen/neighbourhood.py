@@ -24,11 +24,17 @@ import polars as pl
 from merchantscreen import nano
 from merchantscreen.engines import Frame
 from merchantscreen.identifiers import identifier_kinds
+from merchantscreen.numbering import IDENTIFIER, Holders
 from merchantscreen.policy.model import EvidenceModel
 from merchantscreen.tables import Breadths, Degrees, Holdings, conform, empty
 from merchantscreen.traffic import Traffic
 
-_IDENTIFIER = ["kind", "value"]
+_STATED = [kind.name for kind in identifier_kinds("merchants")]
+"""Kinds among the declared identifiers that tie accounts to each other."""
+_NOBODY = pl.DataFrame(schema={"account_id": pl.String, "identifier": pl.Int64})
+"""Who holds which identifier, by its number: its row in the table of degrees."""
+_NOTHING = pl.DataFrame(schema={"identifier": pl.Int64, "kind": pl.String, "value": pl.String})
+"""Identifiers with their numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +43,23 @@ class Neighbourhood:
 
     Attributes:
         accounts: `account_id, hop`; hop 0 has a link, hop h shares an identifier with hop h-1.
-        holdings: tables.Holdings that can carry evidence.
-        degrees: tables.Degrees of every identifier that was followed or counted.
+        holders: What they hold that can carry evidence, and the degrees of all that was followed or counted.
         breadths: tables.Breadths of every account that can pass risk on.
     """
 
     accounts: pl.DataFrame
-    holdings: pl.DataFrame
-    degrees: pl.DataFrame
+    holders: Holders
     breadths: pl.DataFrame
+
+    @property
+    def holdings(self) -> pl.DataFrame:
+        """Give tables.Holdings that can carry evidence, sorted by account, kind and value."""
+        return self.holders.texts
+
+    @property
+    def degrees(self) -> pl.DataFrame:
+        """Give tables.Degrees of every identifier that was followed or counted."""
+        return self.holders.identifiers
 
 
 def cut(traffic: Traffic, declared: Frame, linked: pl.DataFrame, model: EvidenceModel) -> Neighbourhood:
@@ -58,29 +72,27 @@ def cut(traffic: Traffic, declared: Frame, linked: pl.DataFrame, model: Evidence
         model: The numbers of rules/evidence.yml.
     """
     accounts = linked.select("account_id", pl.lit(0, pl.Int64).alias("hop"), _most_carried(model))
-    found, degrees = [empty(Holdings)], [empty(Degrees)]
-    own = [empty(Holdings)]
+    degrees = empty(Degrees)
+    own, followed, found = [_NOBODY], [_NOTHING], [_NOBODY]
     frontier = accounts
     for hop in range(1, model.account_rounds):
         held = holdings_of(traffic, declared, frontier)
-        own.append(held)
-        counted = count_holders(traffic, declared, held)
-        degrees.append(counted)
-        followed = _worth_following(pl.concat(own).unique(), accounts, counted, model)
-        expanded = holders_of(traffic, declared, followed)
-        found.append(expanded)
+        unmet = held.select(IDENTIFIER).unique().join(degrees, on=IDENTIFIER, how="anti")
+        degrees = pl.concat([degrees, count_holders(traffic, declared, unmet)])
+        own.append(held.join(_numbered(degrees), on=IDENTIFIER).select(_NOBODY.columns))
+        worth = _worth_following(pl.concat(own), accounts, degrees, model)
+        followed.append(worth.join(pl.concat(followed), on="identifier", how="anti"))
+        found.append(holders_of(traffic, declared, followed[-1]))
         if hop < model.account_rounds - 1:
-            frontier = _reached(expanded["account_id"], hop, model).join(accounts, on="account_id", how="anti")
+            frontier = _reached(found[-1]["account_id"], hop, model).join(accounts, on="account_id", how="anti")
             accounts = pl.concat([accounts, frontier])
-    shared = pl.concat(degrees).unique(_IDENTIFIER).sort(_IDENTIFIER)
-    mine = pl.concat(own).join(shared.filter(pl.col("holder_count") >= 2), on=_IDENTIFIER, how="semi")
-    holdings = _without_repeats(pl.concat([*found, mine]).sort("account_id", *_IDENTIFIER))
-    return Neighbourhood(
-        _with_last_reached(accounts, holdings, model),
-        holdings,
-        shared,
-        _breadths(mine),
-    )
+    mine = pl.concat(own)
+    shared = mine.filter((degrees["holder_count"] >= 2).gather(mine["identifier"]))
+    # all holders of what was followed have been found, these among them
+    rest = shared.join(pl.concat(followed), on="identifier", how="anti")
+    near = accounts.sort("account_id")
+    holders = _in_order(pl.concat([*found, rest]), degrees).including(near["account_id"])
+    return Neighbourhood(_hops(near, holders.accounts, model), holders, _breadths(shared, degrees))
 
 
 # --------------------------------------------------------------------------- whole-data steps
@@ -89,57 +101,64 @@ def cut(traffic: Traffic, declared: Frame, linked: pl.DataFrame, model: Evidence
 def holdings_of(traffic: Traffic, declared: Frame, accounts: pl.DataFrame) -> pl.DataFrame:
     """List every identifier that some accounts hold."""
     engine = traffic.engine
-    names = {kind.column: kind.name for kind in identifier_kinds("merchants")}
-    own = engine.collect(engine.among(declared, "account_id", accounts["account_id"]))
-    stated = own.filter(pl.col("kind").is_in(list(names))).with_columns(
-        pl.col("kind").replace_strict(names, return_dtype=pl.String)
-    )
-    columns = [kind.column for kind in identifier_kinds("transactions")]
-    seen = engine.collect(traffic.rows_of(accounts["account_id"], ["account_id", *columns]).unique())
-    observed = [
-        seen.select(pl.lit(kind.name).alias("kind"), pl.col(kind.column).alias("value"), "account_id")
-        for kind in identifier_kinds("transactions")
-    ]
-    return pl.concat([conform(part, Holdings) for part in (stated, *observed)]).drop_nulls().unique()
+    own = declared.filter(nw.col("kind").is_in(_STATED))
+    stated = engine.collect(engine.among(own, "account_id", accounts["account_id"]))
+    names = {kind.column: kind.name for kind in identifier_kinds("transactions")}
+    seen = engine.collect(traffic.rows_of(accounts["account_id"], ["account_id", *names]).unique()).rename(names)
+    observed = seen.unpivot(list(names.values()), index="account_id", variable_name="kind").drop_nulls().unique()
+    return pl.concat([conform(part, Holdings) for part in (stated, observed)])
 
 
 def count_holders(traffic: Traffic, declared: Frame, held: pl.DataFrame) -> pl.DataFrame:
     """Count the accounts in the full data that hold each of these identifiers: tables.Degrees.
 
     Before anything is fetched, so that a hub costs a number here and not a row per holder.
+
+    Args:
+        traffic: The transactions up to the moment of the run.
+        declared: tables.DeclaredIdentifiers.
+        held: `kind, value`.
     """
     counted = [
-        traffic.engine.collect(holders.group_by("value").agg(nw.len().alias("holder_count"))).with_columns(
-            kind=pl.lit(kind)
-        )
-        for kind, holders in _holders(traffic, declared, held)
+        conform(traffic.engine.collect(holders.group_by(IDENTIFIER).agg(nw.len().alias("holder_count"))), Degrees)
+        for holders in _holders(traffic, declared, held)
     ]
-    return pl.concat([empty(Degrees), *(conform(part, Degrees) for part in counted)])
+    return pl.concat([empty(Degrees), *counted]).join(held, on=IDENTIFIER, how="semi")
 
 
 def holders_of(traffic: Traffic, declared: Frame, followed: pl.DataFrame) -> pl.DataFrame:
-    """List every account in the full data that holds one of these identifiers: tables.Holdings."""
-    found = [
-        traffic.engine.collect(holders).with_columns(kind=pl.lit(kind))
-        for kind, holders in _holders(traffic, declared, followed)
-    ]
-    return pl.concat([empty(Holdings), *(conform(part, Holdings) for part in found)])
+    """List every account in the full data that holds one of these identifiers.
 
+    Args:
+        traffic: The transactions up to the moment of the run.
+        declared: tables.DeclaredIdentifiers.
+        followed: `identifier, kind, value`.
 
-def _holders(traffic: Traffic, declared: Frame, wanted: pl.DataFrame) -> Iterator[tuple[str, Frame]]:
-    """Give `value, account_id` of some identifiers, each pair once, kind by kind.
-
-    One kind at a time: together the scans would keep a dozen columns in memory at once.
+    Returns:
+        `account_id, identifier`, each pair once.
     """
-    for kind in (*identifier_kinds("merchants"), *identifier_kinds("transactions")):
-        values = wanted.filter(pl.col("kind") == kind.name)["value"].unique()
-        if values.is_empty():
-            continue
-        if kind.source == "merchants":
-            of_kind = declared.filter(nw.col("kind") == kind.column)
-            yield kind.name, traffic.engine.among(of_kind, "value", values).select("value", "account_id")
-        else:
-            yield kind.name, traffic.holders(kind.column, values)
+    engine = traffic.engine
+    found = [
+        engine.collect(holders.join(engine.load(followed), on=IDENTIFIER, how="inner").select(*_NOBODY.columns))
+        for holders in _holders(traffic, declared, followed)
+    ]
+    return pl.concat([_NOBODY, *found])
+
+
+def _holders(traffic: Traffic, declared: Frame, wanted: pl.DataFrame) -> Iterator[Frame]:
+    """Give `kind, value, account_id` of some identifiers, and perhaps of equal values of another declared kind.
+
+    What is declared stands in one column and is scanned once. Transactions are scanned kind by kind, as each has a
+    column of its own: all of them together would be in memory at once.
+    """
+    stated = wanted.filter(pl.col("kind").is_in(_STATED))
+    if not stated.is_empty():
+        of_kinds = declared.filter(nw.col("kind").is_in(stated["kind"].unique().to_list()))
+        yield traffic.engine.among(of_kinds, "value", stated["value"]).select(*IDENTIFIER, "account_id")
+    for kind in identifier_kinds("transactions"):
+        values = wanted.filter(pl.col("kind") == kind.name)["value"]
+        if not values.is_empty():
+            yield traffic.holders(kind.column, values).with_columns(nw.lit(kind.name).alias("kind"))
 
 
 # --------------------------------------------------------------------------- what can matter
@@ -148,12 +167,20 @@ def _holders(traffic: Traffic, declared: Frame, wanted: pl.DataFrame) -> Iterato
 def _worth_following(
     held: pl.DataFrame, accounts: pl.DataFrame, degrees: pl.DataFrame, model: EvidenceModel
 ) -> pl.DataFrame:
-    """Keep identifiers through which an item could reach the floor, by an upper bound on k."""
+    """Keep identifiers through which an item could reach the floor, by an upper bound on k: `identifier, kind, value`.
+
+    Args:
+        held: `account_id, identifier`.
+        accounts: The most that each account can carry.
+        degrees: tables.Degrees by number.
+        model: The numbers of rules/evidence.yml.
+    """
     bound = (
         held.join(accounts, on="account_id")
-        .group_by(_IDENTIFIER)
+        .group_by("identifier")
         .agg(shared_risk_nano=pl.col("most_nano").sum())
-        .join(degrees.filter(pl.col("holder_count").is_between(2, model.hub_holder_count)), on=_IDENTIFIER)
+        .join(_numbered(degrees), on="identifier")
+        .filter(pl.col("holder_count").is_between(2, model.hub_holder_count))
         .with_columns(
             *map(model.of_kind, ("weight_nano", "reliability_nano", "base_rate_nano", "kappa_nano")),
             others_count=pl.col("holder_count") - 1,
@@ -161,11 +188,24 @@ def _worth_following(
     )
     # one nano below the floor: the estimate is a float, the floor test on items is exact
     reaches = nano.shared_strength_estimate(model.residual_nano) >= max(1, model.floor_nano) - 1
-    return bound.filter(reaches).select(_IDENTIFIER)
+    return bound.filter(reaches).select(_NOTHING.columns)
 
 
-def _breadths(mine: pl.DataFrame) -> pl.DataFrame:
-    counted = mine.unique().group_by("kind", "account_id").agg(breadth_count=pl.len().cast(pl.Int64))
+def _numbered(degrees: pl.DataFrame) -> pl.DataFrame:
+    return degrees.with_columns(identifier=pl.int_range(pl.len()))
+
+
+def _in_order(held: pl.DataFrame, degrees: pl.DataFrame) -> Holders:
+    """Put accounts and identifiers, which have been numbered as they were met, into the order of their texts."""
+    ordered = _numbered(degrees).sort(IDENTIFIER)
+    place = ordered["identifier"].arg_sort()
+    rows = held.select("account_id", place.gather(held["identifier"]).alias("identifier"))
+    return Holders.in_order(rows.sort("account_id", "identifier"), ordered.drop("identifier"))
+
+
+def _breadths(shared: pl.DataFrame, degrees: pl.DataFrame) -> pl.DataFrame:
+    kinds = shared.with_columns(degrees["kind"].gather(shared["identifier"]))
+    counted = kinds.group_by("kind", "account_id").agg(breadth_count=pl.len().cast(pl.Int64))
     return conform(counted, Breadths).sort("kind", "account_id")
 
 
@@ -175,17 +215,17 @@ def _most_carried(model: EvidenceModel) -> pl.Expr:
     return pl.max_horizontal("risk_nano", pl.lit(model.indirect_carry_nano if grows else 0)).alias("most_nano")
 
 
-def _without_repeats(ordered: pl.DataFrame) -> pl.DataFrame:
-    """Keep each of some sorted rows once: quicker than looking for equal ones anywhere."""
-    return ordered.filter(pl.any_horizontal(pl.all().ne_missing(pl.all().shift())))
+def _hops(near: pl.DataFrame, accounts: pl.Series, model: EvidenceModel) -> pl.DataFrame:
+    """Say in which hop each account was reached; all that are not among the nearer ones in the last.
 
-
-def _with_last_reached(accounts: pl.DataFrame, holdings: pl.DataFrame, model: EvidenceModel) -> pl.DataFrame:
-    """Add the accounts of the last hop, by far the most, from the sorted holdings; `account_id, hop`, sorted."""
-    holders = _without_repeats(holdings.select("account_id"))
-    last = holders.join(accounts, on="account_id", how="anti", maintain_order="left")
-    noted = last.with_columns(hop=pl.lit(model.account_rounds - 1, pl.Int64))
-    return noted.merge_sorted(accounts.select("account_id", "hop").sort("account_id"), key="account_id")
+    Args:
+        near: `account_id, hop`.
+        accounts: All accounts, sorted.
+        model: The numbers of rules/evidence.yml.
+    """
+    last = pl.repeat(model.account_rounds - 1, accounts.len(), dtype=pl.Int64, eager=True)
+    hop = last.scatter(accounts.search_sorted(near["account_id"]), near["hop"])
+    return pl.DataFrame({"account_id": accounts, "hop": hop})
 
 
 def _reached(accounts: Iterable[str], hop: int, model: EvidenceModel) -> pl.DataFrame:

@@ -19,7 +19,7 @@ import polars as pl
 
 from merchantscreen import blindspots
 from merchantscreen.engines import Engine, Frame
-from merchantscreen.evidence import Assessment, Links, add_typology, assess, direct_risk, mean_risk
+from merchantscreen.evidence import Assessment, Links, add_typology, assess, mean_risk, open_rounds
 from merchantscreen.features import naive_utc
 from merchantscreen.intake import Intake
 from merchantscreen.intake.entries import Entry
@@ -29,6 +29,7 @@ from merchantscreen.intake.reducing import TABLES as ENTRY_TABLES
 from merchantscreen.links import FlaggedNames, count_links, find_links
 from merchantscreen.measuring import Data, measure
 from merchantscreen.neighbourhood import Neighbourhood, cut
+from merchantscreen.numbering import Holders
 from merchantscreen.policy import exceptions
 from merchantscreen.policy.evaluation import decide, describe, in_use
 from merchantscreen.policy.locking import approval_of
@@ -172,17 +173,17 @@ def _screen(job: _Job, flagged: Flagged) -> _Screened:
     names = FlaggedNames(flagged.domains, flagged.clues, job.policy.free_mail_domains)
     found = find_links(job.traffic, job.declared, job.accounts, names, job.as_of, model)
     direct = _unshared(flagged, found)
-    carried = direct_risk(direct, model)
+    opening = open_rounds(direct, model)
     job.tell.stage("cutting out the neighbourhood")
-    around = cut(job.traffic, job.declared, carried, model)
+    around = cut(job.traffic, job.declared, opening.carried, model)
     job.tell.stage("measuring the accounts in it")
     near, features = _measure(job, around, found, flagged)
     job.tell.stage("weighing the evidence")
     targeted = _exception_targets(job, features.get_column("account_id"), around)
     decided = decide(in_use(job.policy.rules), features, targeted)
     counted = decided.filter(pl.col("status") == RuleStatus.ACTIVE)
-    links = replace(direct, holdings=around.holdings, degrees=around.degrees, breadths=around.breadths)
-    assessment = add_typology(assess(links, model), counted, model)
+    links = replace(direct, holders=around.holders, breadths=around.breadths)
+    assessment = add_typology(assess(links, model, opening), counted, model)
     evidence = Evidence(assessment, flagged.domains, found, counted, near)
     return _Screened(
         links=links,
@@ -193,7 +194,7 @@ def _screen(job: _Job, flagged: Flagged) -> _Screened:
         assessment=assessment,
         ranking=rank(evidence, job.policy.tiers, model),
         facts=stated_facts(evidence),
-        mean_risk_nano=mean_risk(carried, job.accounts.height),
+        mean_risk_nano=mean_risk(opening.carried, job.accounts.height),
     )
 
 
@@ -237,8 +238,7 @@ def _unshared(flagged: Flagged, found: pl.DataFrame) -> Links:
         domains=flagged.domains,
         domain_links=flagged.domain_links,
         account_links=found,
-        holdings=empty(Holdings),
-        degrees=empty(Degrees),
+        holders=Holders.of(empty(Holdings), empty(Degrees)),
         breadths=empty(Breadths),
         link_degrees=count_links(found),
     )

@@ -16,6 +16,7 @@ NAME: Final = "merchantscreen"
 FLOORS: Final[dict[str, int]] = {
     "": 0, "errors": 0, "vocabulary": 0,
     "records": 1, "tables": 1, "cards": 1, "contacts": 1, "disk": 1, "domains": 1, "identifiers": 1, "nano": 1,
+    "numbering": 1,
     "intake": 2, "policy": 2, "features": 2, "eventlog": 2,
     "referrals": 3, "engines": 3, "traffic": 3, "unstaged": 3,
     "links": 4, "blindspots": 4, "neighbourhood": 4, "evidence": 4, "paths": 4, "ranking": 4,

@@ -23,7 +23,7 @@ from merchantscreen.engines import Engine, Frame
 from merchantscreen.engines.polars import PolarsEngine
 from merchantscreen.features import COLUMNS, aggregates, moment_literal
 from merchantscreen.links import activity, purchases_at
-from merchantscreen.neighbourhood import count_holders
+from merchantscreen.neighbourhood import count_holders, holders_of
 from merchantscreen.tables import INPUT_TABLES, Transactions, schema_of
 from merchantscreen.traffic import WholeTable
 
@@ -217,7 +217,7 @@ def test_stages_of_features_are_the_same(engine: Engine) -> None:
 
 
 def test_scans_for_links_are_the_same(engine: Engine) -> None:
-    """Distinct names, activity inside and outside of a window, wanted prices, holders."""
+    """Distinct names, activity inside and outside of a window, wanted prices, counted holders."""
     wanted = pl.DataFrame(
         {"seen_as": ["shop.example"], "domain": ["shop.example"], "match": ["exact"],
          "window_from_at": [datetime(2026, 10, 25, 12)], "window_until_at": [AS_OF]}
@@ -236,3 +236,16 @@ def test_scans_for_links_are_the_same(engine: Engine) -> None:
     seen = same(engine, lambda frame, names: activity(frame, "requestor_host", names), rows, wanted)
     assert set(seen["in_window"]) == {True, False}
     assert same(engine, purchases_at, rows, prices).height == 1
+
+
+def test_holders_are_the_same(engine: Engine) -> None:
+    """Of each identifier by its number, whether it is declared or seen, and nobody's by an equal value elsewhere."""
+    rows = _payments()
+    followed = pl.DataFrame({"identifier": [7, 9], "kind": ["descriptor", "phone"], "value": ["SHOP.EXAMPLE", "P"]})
+    stated = declared(("phone", "P", "A/9"), ("email", "P", "A/8"), ("phone", "SHOP.EXAMPLE", "A/7"))
+    ours, theirs = (
+        holders_of(traffic(runs, rows), runs.load(stated), followed) for runs in (PolarsEngine(Path()), engine)
+    )
+    assert ours.filter(identifier=9).rows() == [("A/9", 9)]
+    assert ours.filter(identifier=7).height == 3
+    assert_frame_equal(theirs, ours, check_row_order=False)

@@ -29,6 +29,7 @@ from merchantscreen.evidence import Links, assess
 from merchantscreen.identifiers import identifier_kinds
 from merchantscreen.intake import Intake, take_in
 from merchantscreen.links import count_links
+from merchantscreen.numbering import Holders
 from merchantscreen.policy.loading import load_policy
 from merchantscreen.policy.model import Policy
 from merchantscreen.referrals.events import ReferralEvent
@@ -182,8 +183,9 @@ def assessed_whole(
     holders = Counter((kind, value) for kind, value, _ in held)
     breadths = Counter((kind, account) for kind, value, account in held if holders[kind, value] >= 2)
     tables = ((Holdings, held), (Degrees, _counted(holders)), (Breadths, _counted(breadths)))
-    whole = [pl.DataFrame(rows, schema=schema_of(table), orient="row") for table, rows in tables]
-    links = Links(flagged.domains, flagged.domain_links, result.links, *whole, count_links(result.links))
+    everybody, degrees, broad = (pl.DataFrame(rows, schema=schema_of(table), orient="row") for table, rows in tables)
+    known = flagged.domains, flagged.domain_links, result.links
+    links = Links(*known, Holders.of(everybody, degrees), broad, count_links(result.links))
     return of_accounts(assess(links, policy.evidence).ledger)
 
 

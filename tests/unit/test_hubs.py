@@ -15,9 +15,10 @@ from frames import account_links, declared, flagged, traffic, transactions
 
 from merchantscreen.engines import Frame
 from merchantscreen.engines.polars import PolarsEngine
-from merchantscreen.evidence import Assessment, Links, assess, direct_risk, totals
+from merchantscreen.evidence import Assessment, Links, assess, open_rounds, totals
 from merchantscreen.links import count_links
 from merchantscreen.neighbourhood import Neighbourhood, cut
+from merchantscreen.numbering import Holders
 from merchantscreen.tables import Breadths, Degrees, DomainLinks, Holdings, empty
 
 HOLDERS = 20_000
@@ -59,21 +60,21 @@ class World:
         self.stated = declared(*FAMILY, *((kind, "HUB", who) for who in crowd if kind == "agent"))
         self.moved = transactions(*({"account_id": who, "device_token": "HUB"} for who in crowd if kind == "device"))
         found = account_links({"account_id": LINKED, "domain": "site.example"})
-        nothing = empty(Holdings), empty(Degrees), empty(Breadths)
+        nothing = Holders.of(empty(Holdings), empty(Degrees)), empty(Breadths)
         self.direct = Links(
             flagged({"domain": "site.example"}), empty(DomainLinks), found, *nothing, count_links(found)
         )
 
     def near(self) -> Neighbourhood:
         """Cut out the neighbourhood."""
-        carried = direct_risk(self.direct, self.model)
+        carried = open_rounds(self.direct, self.model).carried
         return cut(traffic(self.engine, self.moved), self.engine.load(self.stated), carried, self.model)
 
     def assessed(self) -> Assessment:
         """Weigh the evidence in it."""
         near, direct = self.near(), self.direct
         found = direct.domains, direct.domain_links, direct.account_links
-        return assess(Links(*found, near.holdings, near.degrees, near.breadths, direct.link_degrees), self.model)
+        return assess(Links(*found, near.holders, near.breadths, direct.link_degrees), self.model)
 
 
 def reached(near: Neighbourhood) -> dict[str, int]:
@@ -146,3 +147,13 @@ def test_holders_are_accounts_and_no_transactions(tmp_path: Path) -> None:
     """Each holder counts once, however often it used the device."""
     world = World(tmp_path, "device", [*CROWD[:LIMIT], *CROWD[:100]])
     assert hub(world.near().degrees)["holder_count"].to_list() == [LIMIT]
+
+
+def test_a_value_that_is_a_hub_of_another_kind_brings_none_of_its_holders(tmp_path: Path) -> None:
+    """Values are numbers often enough: an agent may be called as somebody's tax id is."""
+    world = World(tmp_path, "agent", CROWD[1:])
+    world.stated = world.stated.vstack(declared(("tax_id", "HUB", LINKED), ("tax_id", "HUB", "C/1")))
+    near = world.near()
+    assert hub(near.degrees).rows() == [("tax_id", "HUB", 2)]
+    assert reached(near) == {LINKED: 0, SISTER: 1, "C/1": 1}
+    assert max(world.engine.heights) <= len(FAMILY) + 2

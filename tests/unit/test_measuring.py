@@ -12,11 +12,12 @@ from feature_worlds import MEASURES, MODEL, POLICY, bought, payments
 from frames import AS_OF, account_links, accounts, clues, declared, flagged, traffic
 
 from merchantscreen.engines.polars import PolarsEngine
-from merchantscreen.evidence import Links, direct_risk
+from merchantscreen.evidence import Links, open_rounds
 from merchantscreen.features import CATALOGUE
 from merchantscreen.links import count_links
 from merchantscreen.measuring import Data, Measured, measure
 from merchantscreen.neighbourhood import cut
+from merchantscreen.numbering import Holders
 from merchantscreen.referrals.flagging import Flagged
 from merchantscreen.tables import BlindSpots, Breadths, Degrees, DomainLinks, Holdings, empty
 
@@ -33,10 +34,10 @@ def measured(
     found = account_links(*(links or (LINKED,)))
     known = Flagged(flagged({"domain": "amber.example"}), empty(DomainLinks), clues(), empty(BlindSpots))
     alone = Links(
-        domains=known.domains, domain_links=known.domain_links, account_links=found, holdings=empty(Holdings),
-        degrees=empty(Degrees), breadths=empty(Breadths), link_degrees=count_links(found),
+        domains=known.domains, domain_links=known.domain_links, account_links=found,
+        holders=Holders.of(empty(Holdings), empty(Degrees)), breadths=empty(Breadths), link_degrees=count_links(found),
     )  # fmt: skip
-    around = cut(moved, said, direct_risk(alone, MODEL), MODEL)
+    around = cut(moved, said, open_rounds(alone, MODEL).carried, MODEL)
     return measure(Data(moved, said, own), found, known, around, NUMBERS, AS_OF)
 
 

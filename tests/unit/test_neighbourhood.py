@@ -10,6 +10,7 @@ from evidence_worlds import model
 from frames import declared, traffic, transactions
 
 from merchantscreen.engines.polars import PolarsEngine
+from merchantscreen.identifiers import identifier_kinds
 from merchantscreen.neighbourhood import Neighbourhood, cut
 
 
@@ -110,3 +111,8 @@ def test_a_hub_beyond_the_limit_is_not_followed_however_many_are_linked(tmp_path
     linked = [f"A/{i}" for i in range(500)]
     assert around(tmp_path, linked, stated, hub_holder_count=2_000).accounts.height == 2_000
     assert around(tmp_path, linked, stated, hub_holder_count=1_999).accounts.height == 500
+
+
+def test_what_merchants_declare_is_named_as_in_the_table() -> None:
+    """Kinds in tables.DeclaredIdentifiers are looked for by the names that weights and degrees have."""
+    assert all(kind.column == kind.name for kind in identifier_kinds("merchants"))

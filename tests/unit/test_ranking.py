@@ -13,6 +13,7 @@ from frames import account_links, accounts, flagged, frame
 from merchantscreen.evidence import Links, add_typology, assess
 from merchantscreen.features import FACT_TYPES
 from merchantscreen.links import count_links
+from merchantscreen.numbering import Holders
 from merchantscreen.policy.loading import load_policy
 from merchantscreen.ranking import Evidence, facts, rank
 from merchantscreen.tables import (
@@ -74,12 +75,13 @@ def evidence(
     return Evidence(assessment, domains, known, results, merchants)
 
 
-def _shared(holdings: Sequence[Holding]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def _shared(holdings: Sequence[Holding]) -> tuple[Holders, pl.DataFrame]:
     holders = Counter((kind, value) for kind, value, _ in holdings)
     breadths = Counter((kind, account) for kind, value, account in holdings if holders[kind, value] >= 2)
+    held = pl.DataFrame(list(holdings), schema=schema_of(Holdings), orient="row")
+    degrees = pl.DataFrame([(*key, n) for key, n in holders.items()], schema=schema_of(Degrees), orient="row")
     return (
-        pl.DataFrame(list(holdings), schema=schema_of(Holdings), orient="row"),
-        pl.DataFrame([(*key, n) for key, n in holders.items()], schema=schema_of(Degrees), orient="row"),
+        Holders.of(held, degrees),
         pl.DataFrame([(*key, n) for key, n in breadths.items()], schema=schema_of(Breadths), orient="row"),
     )
 
