@@ -11,7 +11,16 @@ import narwhals.stable.v2 as nw
 import polars as pl
 from frames import AS_OF, account_links, clues, declared, flagged, frame
 
-from merchantscreen.features import COLUMNS, Crowds, Numbers, Surroundings, aggregates, assemble, naive_utc
+from merchantscreen.features import (
+    HOSTS,
+    Crowds,
+    Numbers,
+    Surroundings,
+    assemble,
+    naive_utc,
+    name_stages,
+    payment_stages,
+)
 from merchantscreen.policy.loading import load_policy
 from merchantscreen.tables import Accounts, Holdings, Transactions, empty
 
@@ -69,10 +78,13 @@ def merchants(*rows: dict[str, Any]) -> pl.DataFrame:
 
 
 def stages(transactions: pl.DataFrame, wanted: pl.DataFrame, linked: pl.DataFrame, as_of: datetime) -> dict[str, Any]:
-    """Measure transactions the way a screening does, without collecting."""
+    """Count the payments and list the names in transactions the way a screening does, without collecting."""
     known = transactions.filter(pl.col("occurred_at") <= naive_utc(as_of)).join(wanted, on="account_id", how="semi")
-    rows = {name: nw.from_native(known.select(columns).lazy()) for name, columns in COLUMNS.items()}
-    return dict(aggregates(rows, nw.from_native(linked.lazy()), MEASURES))
+    rows = nw.from_native(known.lazy())
+    observed, changed = rows.select(HOSTS), rows.join(nw.from_native(linked.lazy()), on="account_id", how="semi")
+    described = rows.filter(~nw.col("descriptor").is_null())
+    met = rows.filter(~nw.col("terminal").is_null() | ~nw.col("device_token").is_null())
+    return payment_stages(rows, MEASURES) | name_stages(observed, changed, described, met)
 
 
 def table(
@@ -93,7 +105,7 @@ def table(
     ids = pl.DataFrame({"account_id": [*own["account_id"], *wanted]})
     lazy = stages(payments() if transactions is None else transactions, ids, around.links, as_of)
     measured = {name: stage.collect("polars").to_native() for name, stage in lazy.items()}
-    return assemble(measured, around, Numbers(MODEL, MEASURES, caution), as_of)
+    return assemble([measured], measured, around, Numbers(MODEL, MEASURES, caution), as_of)
 
 
 def features(transactions: pl.DataFrame | None = None, accounts: pl.DataFrame | None = None, **more: Any) -> Features:

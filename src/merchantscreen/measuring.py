@@ -3,7 +3,7 @@
 The neighbourhood and all linked accounts are wanted. With them go the peer sample of their
 trades and their siblings, whose transactions are compared. Rules kept here:
 
-* the transactions of all these are taken out of the full data and saved first; every stage of
+* the transactions of all these are taken out of the full data first, in one pass; every stage of
   counting then reads that small part;
 * identifiers and members of intermediaries are counted over the full data, and only counts and
   compact tables come home;
@@ -12,21 +12,26 @@ trades and their siblings, whose transactions are compared. Rules kept here:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import narwhals.stable.v2 as nw
 import polars as pl
 
 from merchantscreen import features
-from merchantscreen.engines import Frame
+from merchantscreen.engines import Engine, Frame
 from merchantscreen.features import AGENT, FACILITATOR, Crowds, Numbers, Surroundings
 from merchantscreen.identifiers import kinds_of
 from merchantscreen.neighbourhood import Neighbourhood
-from merchantscreen.policy.model import EvidenceModel, Policy
+from merchantscreen.policy.model import EvidenceModel, Measures, Policy
 from merchantscreen.referrals.flagging import Flagged
-from merchantscreen.traffic import Traffic
+from merchantscreen.traffic import Asked, Taken, Traffic
 from merchantscreen.vocabulary import Specificity
+
+AT_ONCE: Final = 10_000
+"""Accounts that are counted at once: half a year of their days takes some 300 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,10 @@ def measure(
     declared = _declared_around(data, wanted)
     direct = features.direct_links(links, flagged.domains).select("account_id").unique().sort("account_id")
     to_measure = _to_measure(data, own, wanted, declared, model)
-    stages = _stages(data, to_measure, direct, policy)
-    everyone = pl.concat([to_measure["payments"].to_frame(), declared.select("account_id")]).unique()
+    taken = data.traffic.take(to_measure, "measured")
+    names = _names(data.traffic.engine, taken, wanted, direct)
+    measured = to_measure[features.PAYMENTS]
+    everyone = pl.concat([measured.to_frame(), declared.select("account_id")]).unique()
     surroundings = Surroundings(
         accounts=data.accounts.join(everyone, on="account_id", how="semi"),
         declared=declared,
@@ -91,7 +98,8 @@ def measure(
         crowds=_crowds(data, own, declared, direct),
     )
     caution = frozenset(entry.host for entry in policy.caution_hosts)
-    table = features.assemble(stages, surroundings, Numbers(model, policy.measures, caution), as_of)
+    payments = _payments(data.traffic.engine, taken, measured, policy.measures)
+    table = features.assemble(payments, names, surroundings, Numbers(model, policy.measures, caution), as_of)
     return Measured(own, wanted.join(table, on="account_id", how="left"))
 
 
@@ -100,27 +108,30 @@ def measure(
 
 def _to_measure(
     data: Data, own: pl.DataFrame, wanted: pl.DataFrame, declared: pl.DataFrame, model: EvidenceModel
-) -> dict[str, pl.Series]:
-    """List whose transactions are taken out, for each part of features.COLUMNS.
-
-    Those are the wanted accounts and their siblings, and for payments those that stand for their trades: names are
-    compared with nobody's.
-    """
+) -> Asked:
+    """List whose transactions are taken out, and which columns: names are compared with nobody's."""
     trades = own["mcc"].drop_nulls().unique()
     peers = features.peer_sample(data.accounts, trades, model.peer_sample_count, data.lots)
     pairs = features.sibling_pairs(declared, model.widely_shared_count).join(wanted, on="account_id", how="semi")
-    near = pl.concat([wanted["account_id"], pairs["sibling_id"]]).unique().sort()
-    return {"payments": pl.concat([near, peers]).unique().sort(), "names": near}
+    compared = pl.concat([wanted["account_id"], pairs["sibling_id"], peers]).unique().sort()
+    return {features.PAYMENTS: compared, features.NAMES: wanted["account_id"]}
 
 
-def _stages(
-    data: Data, to_measure: dict[str, pl.Series], direct: pl.DataFrame, policy: Policy
-) -> dict[str, pl.DataFrame]:
-    engine = data.traffic.engine
-    rows = {name: data.traffic.rows_of(to_measure[name], columns) for name, columns in features.COLUMNS.items()}
-    saved = {name: engine.save(part, f"measured-{name}") for name, part in rows.items()}
-    stages = features.aggregates(saved, engine.load(direct), policy.measures)
+def _names(engine: Engine, taken: Taken, wanted: pl.DataFrame, direct: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """List what wanted accounts named, and what changed at linked ones."""
+    ids = wanted["account_id"]
+    observed, changed = taken.rows(features.HOSTS, ids), taken.rows(features.CHANGES, direct["account_id"])
+    stages = features.name_stages(observed, changed, taken.naming("descriptor"), taken.naming(*features.CONTACTS))
     return {name: engine.collect(stage) for name, stage in stages.items()}
+
+
+def _payments(
+    engine: Engine, taken: Taken, accounts: pl.Series, measures: Measures
+) -> Iterator[dict[str, pl.DataFrame]]:
+    """Count the payments of some accounts after the other: their days are the most of what is counted."""
+    for start in range(0, max(1, accounts.len()), AT_ONCE):
+        some = taken.rows(features.PAYMENTS, accounts.slice(start, AT_ONCE))
+        yield {name: engine.collect(stage) for name, stage in features.payment_stages(some, measures).items()}
 
 
 # --------------------------------------------------------------------------- identifiers and intermediaries

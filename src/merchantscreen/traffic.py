@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
+from operator import or_
 from typing import Final, Protocol
 
 import narwhals.stable.v2 as nw
@@ -32,6 +33,20 @@ _MANY: Final = 100_000
 """Accounts beyond which looking them up one by one costs more than reading all rows."""
 
 
+class Taken(Protocol):
+    """Transactions of some accounts that were taken out and lie on their own: questions about them cost little."""
+
+    def rows(self, columns: Sequence[str], accounts: pl.Series) -> Frame:
+        """Give some columns of the rows of some of the accounts."""
+
+    def naming(self, *columns: str) -> Frame:
+        """Give the `account_id` of each row with a known value in one of some columns."""
+
+
+Asked = Mapping[tuple[str, ...], pl.Series]
+"""Which columns, `account_id` among them, will be asked for of the rows of which accounts."""
+
+
 class Part(Protocol):
     """Transactions of one kind of storage. Columns are those of tables.Transactions."""
 
@@ -43,6 +58,9 @@ class Part(Protocol):
 
     def rows_of(self, accounts: pl.Series, columns: Sequence[str]) -> Frame:
         """Give some columns of the rows of some accounts."""
+
+    def take(self, asked: Asked, name: str) -> Taken:
+        """Take rows out; `name` is used for nothing else."""
 
     def holders(self, column: str, values: pl.Series) -> Frame:
         """List who holds which of some values: `value, account_id`, perhaps several times."""
@@ -83,6 +101,13 @@ class Traffic:
         """Give some columns of the rows of some accounts."""
         return self._rows(columns, lambda part: part.rows_of(accounts, columns))
 
+    def take(self, asked: Asked, name: str) -> Taken:
+        """Take rows out for the questions that are left; what was taken out under the name before is gone."""
+        taken = [part.take(asked, f"{name}-{place}") for place, part in enumerate(self.parts)]
+        if taken:
+            return TakenTogether(taken)
+        return TakenTables(self.engine, {columns: self._nothing(columns) for columns in asked})
+
     def holders(self, column: str, values: pl.Series) -> Frame:
         """List who holds which of some values: `value, account_id`, each pair once."""
         found = [part.holders(column, values) for part in self.parts]
@@ -104,7 +129,60 @@ class Traffic:
 
     def _rows(self, columns: Sequence[str], ask: Callable[[Part], Frame]) -> Frame:
         found = [ask(part) for part in self.parts]
-        return nw.concat(found) if found else self.engine.load(empty(Transactions).select(columns))
+        return nw.concat(found) if found else self._nothing(columns)
+
+    def _nothing(self, columns: Sequence[str]) -> Frame:
+        return self.engine.load(empty(Transactions).select(columns))
+
+
+class TakenTogether:
+    """What was taken out of several parts.
+
+    Args:
+        parts: What was taken out of each.
+    """
+
+    def __init__(self, parts: Sequence[Taken]) -> None:
+        self._parts = parts
+
+    def rows(self, columns: Sequence[str], accounts: pl.Series) -> Frame:
+        """Give some columns of the rows of some of the accounts."""
+        return nw.concat([part.rows(columns, accounts) for part in self._parts])
+
+    def naming(self, *columns: str) -> Frame:
+        """Give the `account_id` of each row with a known value in one of some columns."""
+        return nw.concat([part.naming(*columns) for part in self._parts])
+
+
+class TakenTables:
+    """What was taken out, in one table for each set of columns.
+
+    Args:
+        engine: Where the tables are.
+        tables: The tables, by their columns.
+    """
+
+    def __init__(self, engine: Engine, tables: Mapping[tuple[str, ...], Frame]) -> None:
+        self._engine, self._tables = engine, tables
+
+    def rows(self, columns: Sequence[str], accounts: pl.Series) -> Frame:
+        """Give some columns of the rows of some of the accounts."""
+        return self._engine.among(self._holding(columns), "account_id", accounts).select(*columns)
+
+    def naming(self, *columns: str) -> Frame:
+        """Give the `account_id` of each row with a known value in one of some columns."""
+        known = (~nw.col(column).is_null() for column in columns)
+        return self._holding(columns).filter(reduce(or_, known)).select("account_id")
+
+    def _holding(self, columns: Sequence[str]) -> Frame:
+        return next(table for held, table in self._tables.items() if set(columns) <= set(held))
+
+
+def _taken(engine: Engine, part: Part, asked: Asked, name: str) -> Taken:
+    """Save each set of columns on its own, one after the other: together the scan would keep more in memory at once."""
+    rows = {columns: part.rows_of(accounts, columns) for columns, accounts in asked.items()}
+    saved = {columns: engine.save(some, f"{name}-{place}") for place, (columns, some) in enumerate(rows.items())}
+    return TakenTables(engine, saved)
 
 
 def _together(parts: Iterable[pl.Series], name: str) -> pl.Series:
@@ -150,6 +228,10 @@ class WholeTable:
         """Give some columns of the rows of some accounts."""
         return self.rows_with("account_id", accounts, columns)
 
+    def take(self, asked: Asked, name: str) -> Taken:
+        """Take rows out."""
+        return _taken(self._engine, self, asked, name)
+
     def holders(self, column: str, values: pl.Series) -> Frame:
         """List who holds which of some values."""
         found = self.rows_with(column, values, [column, "account_id"])
@@ -192,6 +274,10 @@ class IndexedTables:
         """Give some columns of the rows of some accounts."""
         return self._engine.among(self._rows, "account_id", accounts).select(*columns)
 
+    def take(self, asked: Asked, name: str) -> Taken:
+        """Take rows out."""
+        return _taken(self._engine, self, asked, name)
+
     def holders(self, column: str, values: pl.Series) -> Frame:
         """List who holds which of some values."""
         named = self._pairs.filter(nw.col("column") == column)
@@ -231,6 +317,10 @@ class MergedTables:
     def rows_of(self, accounts: pl.Series, columns: Sequence[str]) -> Frame:
         """Give some columns of the rows of some accounts."""
         return self._rows(accounts).select(*columns)
+
+    def take(self, asked: Asked, name: str) -> Taken:
+        """Take rows out."""
+        return _taken(self._engine, self, asked, name)
 
     def holders(self, column: str, values: pl.Series) -> Frame:
         """List who holds which of some values."""

@@ -7,7 +7,7 @@ name is made once for each text, and not for each row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -18,9 +18,11 @@ from merchantscreen.engines import Engine, Frame
 from merchantscreen.features import naive_utc
 from merchantscreen.intake.accountbook import MARK
 from merchantscreen.intake.inplace import NAMED_COLUMNS, PlainFile, aside, joined, tables_of
-from merchantscreen.traffic import sign_pattern
+from merchantscreen.traffic import Asked, Taken, sign_pattern
 
 _OF_SEVERAL_FIELDS: Final = ("account_id", "terminal")
+_ACCOUNT: Final = aside("account_id")
+_NO_TEXTS: Final = pl.Series(dtype=pl.String)
 
 
 class FilesInPlace:
@@ -59,8 +61,20 @@ class FilesInPlace:
 
     def rows_of(self, accounts: pl.Series, columns: Sequence[str]) -> Frame:
         """Give some columns of the rows of some accounts."""
-        parts = [part for file in self._files for part in self._of_accounts(file, accounts, columns)]
-        return _together(parts, columns)
+        found = [(file, rows) for file in self._files for rows in self._of_accounts(file, accounts)]
+        return _together([file.transactions(rows, columns, ready=["account_id"]) for file, rows in found], columns)
+
+    def take(self, asked: Asked, name: str) -> Taken:
+        """Take rows out as they are, in one pass: names are made of them when somebody asks for these."""
+        accounts = pl.concat([*asked.values()]).unique()
+        columns = {column for columns in asked for column in columns if column != "account_id"}
+        taken = []
+        for number, file in enumerate(self._files):
+            fields = _ACCOUNT, *file.fields(columns)
+            rows = pl.concat([rows.select(fields) for rows in self._of_accounts(file, accounts)])
+            saved: pl.LazyFrame = self._engine.save(nw.from_native(rows), f"{name}-{number}").to_native()
+            taken.append((file, saved))
+        return _TakenInPlace(taken, self._nameless)
 
     def holders(self, column: str, values: pl.Series) -> Frame:
         """List who holds which of some values."""
@@ -73,17 +87,17 @@ class FilesInPlace:
         return _together(parts, wanted).select(nw.col(column).alias("value"), nw.col("account_id"))
 
     def accounts(self) -> pl.Series:
-        """List the accounts with transactions."""
+        """List the accounts with transactions, some perhaps twice: each process that read files named its own."""
         whole = [file for file in self._files if not self._cuts(file)]
         cut = [file for file in self._files if self._cuts(file)]
-        found = [file.transactions(self._in_time(file, file.rows()), ["account_id"]) for file in cut]
+        found = [file.transactions(self._in_time(file, file.rows()), ["account_id"]).unique() for file in cut]
         if whole:
             listed = _tables(whole, "accounts")
             # what files have in common may name accounts whose rows are all in files that are cut, or were left out
             is_exact = not cut and not any(file.is_thinned for file in whole)
             held = listed if is_exact else listed.join(_tables(whole, "held"), on=MARK, how="semi")
             found.append(held.select("account_id"))
-        return self._collected(pl.concat(found).unique())["account_id"]
+        return self._collected(pl.concat(found))["account_id"]
 
     def late_count(self) -> int:
         """Count the rows after the moment of the run."""
@@ -103,18 +117,16 @@ class FilesInPlace:
         texts = self._collected(wanted.select(pl.col("raw").alias(field), pl.col("name").alias(aside(column))))
         return self._where(file, field, texts[field]).join(texts.lazy(), on=field), (column,)
 
-    def _of_accounts(self, file: PlainFile, accounts: pl.Series, columns: Sequence[str]) -> Iterator[pl.LazyFrame]:
-        """Give the rows of some accounts: by card acceptor id, and by the whole key where accounts share that."""
+    def _of_accounts(self, file: PlainFile, accounts: pl.Series) -> Iterator[pl.LazyFrame]:
+        """Give the rows of some accounts, these beside them: by card acceptor id, or by key where accounts share it."""
         field, held = "card_acceptor_id", self._accounts.select("account_id", "card_acceptor_id")
         own = self._collected(held.filter(pl.col("account_id").is_in(accounts.implode())).select(field).unique())[field]
         alike = self._collected(held.filter(pl.col(field).is_in(own.implode())).unique())
-        only = alike.filter(pl.col(field).is_unique()).rename({"account_id": aside("account_id")})
-        rows = self._where(file, field, only[field]).join(only.lazy(), on=field)
-        yield file.transactions(rows, columns, ready=["account_id"])
+        only = alike.filter(pl.col(field).is_unique()).rename({"account_id": _ACCOUNT})
+        yield self._where(file, field, only[field]).join(only.lazy(), on=field)
         shared = alike.filter(~pl.col(field).is_unique())[field]
         if shared.len():
-            made = file.transactions(self._where(file, field, shared), sorted({*columns, "account_id"}))
-            yield _exactly("account_id", accounts, made)
+            yield _among(_ACCOUNT, accounts, file.with_account(self._where(file, field, shared)))
 
     def _where(self, file: PlainFile, field: str, texts: pl.Series) -> pl.LazyFrame:
         """Open the rows up to the moment that have one of some texts in a field."""
@@ -138,6 +150,10 @@ class FilesInPlace:
         """List the accounts of all files, some perhaps several times."""
         return _tables(self._files, "accounts")
 
+    def _nameless(self, column: str) -> pl.Series:
+        """List the texts of which no name of a column can be made."""
+        return self._collected(self._names(column).filter(pl.col("name").is_null()).select("raw").unique())["raw"]
+
     def _collected(self, rows: pl.LazyFrame) -> pl.DataFrame:
         return self._engine.collect(nw.from_native(rows))
 
@@ -147,10 +163,40 @@ def _tables(files: Sequence[PlainFile], name: str) -> pl.LazyFrame:
     return pl.scan_parquet(list(tables_of(files, name)), glob=False)
 
 
+class _TakenInPlace:
+    """Rows that were taken out of files as they are.
+
+    Args:
+        taken: The rows of each file: its fields, and the account beside them.
+        nameless: Lists the texts of which no name of a column can be made.
+    """
+
+    def __init__(self, taken: Sequence[tuple[PlainFile, pl.LazyFrame]], nameless: Callable[[str], pl.Series]) -> None:
+        self._taken, self._nameless = taken, nameless
+
+    def rows(self, columns: Sequence[str], accounts: pl.Series) -> Frame:
+        """Give some columns of the rows of some of the accounts."""
+        own = pl.col(_ACCOUNT).is_in(accounts.implode())
+        parts = [file.transactions(rows.filter(own), columns, ready=["account_id"]) for file, rows in self._taken]
+        return _together(parts, columns)
+
+    def naming(self, *columns: str) -> Frame:
+        """Give the `account_id` of each row with a known value in one of some columns."""
+        lost = {column: self._nameless(column) if column in NAMED_COLUMNS else _NO_TEXTS for column in columns}
+        parts = [
+            rows.filter(pl.any_horizontal(file.is_known(*each) for each in lost.items())).select(account_id=_ACCOUNT)
+            for file, rows in self._taken
+        ]
+        return _together(parts, ["account_id"])
+
+
 def _exactly(column: str, values: pl.Series, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Drop what a condition let through that does not hold one of the values: columns made of several fields alone."""
-    if column not in _OF_SEVERAL_FIELDS:
-        return rows
+    return _among(column, values, rows) if column in _OF_SEVERAL_FIELDS else rows
+
+
+def _among(column: str, values: pl.Series, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Keep the rows that hold one of some values in a made column."""
     # a join and no condition: that would be asked of every row, beside the one that spares them
     return rows.join(pl.LazyFrame({column: values.unique()}), on=column, how="semi")
 

@@ -21,11 +21,19 @@ from polars.testing import assert_frame_equal
 from architecture.package import modules
 from merchantscreen.engines import Engine, Frame
 from merchantscreen.engines.polars import PolarsEngine
-from merchantscreen.features import COLUMNS, aggregates, moment_literal
+from merchantscreen.features import (
+    CHANGES,
+    CONTACTS,
+    HOSTS,
+    NAMES,
+    PAYMENTS,
+    moment_literal,
+    name_stages,
+    payment_stages,
+)
 from merchantscreen.links import activity, purchases_at
 from merchantscreen.neighbourhood import count_holders, holders_of
 from merchantscreen.tables import INPUT_TABLES, Transactions, schema_of
-from merchantscreen.traffic import WholeTable
 
 EDGES: Final = pl.DataFrame(
     {
@@ -202,14 +210,16 @@ def _payments() -> pl.DataFrame:
     return transactions(*numbered)
 
 
-def test_stages_of_features_are_the_same(engine: Engine) -> None:
+def test_stages_of_features_are_the_same(engine: Engine, tmp_path: Path) -> None:
     """Every stage in which transactions are counted, over known and unknown values alike."""
-    rows, ids = _payments(), pl.DataFrame({"account_id": ["A/1", "Ä/3", "none"]})
+    rows, ids = _payments(), pl.Series(["A/1", "Ä/3", "none"])
     found = {}
-    for name, runs in (("ours", PolarsEngine(Path())), ("theirs", engine)):
-        whole = WholeTable(runs, runs.load(rows), AS_OF)
-        taken = {part: whole.rows_of(ids["account_id"], columns) for part, columns in COLUMNS.items()}
-        stages = aggregates(taken, runs.load(ids.head(1)), worlds.MEASURES)
+    for name, runs in (("ours", PolarsEngine(tmp_path)), ("theirs", engine)):
+        taken = traffic(runs, rows).take({PAYMENTS: ids, NAMES: ids}, "measured")
+        stages = payment_stages(taken.rows(PAYMENTS, ids), worlds.MEASURES) | name_stages(
+            taken.rows(HOSTS, ids), taken.rows(CHANGES, ids.head(1)), taken.naming("descriptor"),
+            taken.naming(*CONTACTS),
+        )  # fmt: skip
         found[name] = {stage: runs.collect(frame) for stage, frame in stages.items()}
     for stage, frame in found["ours"].items():
         assert frame.height > 0, stage

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from feature_worlds import MEASURES, MODEL, POLICY, bought, payments
 from frames import AS_OF, account_links, accounts, clues, declared, flagged, traffic
 
+from merchantscreen import measuring
 from merchantscreen.engines.polars import PolarsEngine
 from merchantscreen.evidence import Links, open_rounds
 from merchantscreen.features import CATALOGUE
@@ -133,3 +135,23 @@ def test_what_changed_after_the_referral_is_measured_for_linked_accounts(tmp_pat
     seller, sister = row(result, "A/seller"), row(result, "A/sister")
     assert (seller["new_mcc_after_referral_count"], seller["purchase_change_ratio"]) == (1, 1.0)
     assert (sister["new_mcc_after_referral_count"], sister["purchase_change_ratio"]) == (None, None)
+
+
+def test_accounts_are_measured_alike_at_once_and_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many accounts are counted at once changes nothing, not even in what is compared between accounts."""
+    names = [f"A/p{number:02}" for number in range(20)]
+    own = accounts(*({"account_id": name, "country": "NL"} for name in ("A/seller", "A/sister", *names)))
+    stated = declared(*(("tax_id", "t", f"A/{name}") for name in ("seller", "sister")))
+    rows = payments(
+        *bought([60, 50], account_id="A/sister", issuer_country="US"), *bought([20, 3, 3], account_id="A/seller"),
+        *({"account_id": name, "issuer_country": "NL", "amount_minor": 990} for name in names),
+    )  # fmt: skip
+    at_once = measured(tmp_path, own, stated, rows)
+    monkeypatch.setattr(measuring, "AT_ONCE", 1)
+    assert measured(tmp_path, own, stated, rows).features.equals(at_once.features)
+    assert (row(at_once, "A/seller")["sibling_price_overlap_share"], row(at_once, "A/seller")["longest_gap_days"]) == (
+        1.0,
+        16,
+    )

@@ -1,6 +1,6 @@
 """The features of accounts: what rules may ask, and how it is measured.
 
-`CATALOGUE` says what each feature is. `aggregates` counts transactions in small
+`CATALOGUE` says what each feature is. `payment_stages` and `name_stages` count transactions in small
 stages, written once in Narwhals, so the same definition runs on every engine; `assemble` joins
 the compact stages with what merchants declare and what links say, in Polars. Who is to be
 measured, and where, is left to measuring.py; thresholds are left to rules/.
@@ -14,27 +14,42 @@ from merchantscreen.features.facts import FACT_TYPES, FACTS, Fact
 from merchantscreen.features.peers import peer_sample
 from merchantscreen.features.referred import direct_links
 from merchantscreen.features.siblings import sibling_pairs
-from merchantscreen.features.stages import COLUMNS, aggregates, moment_literal, naive_utc
+from merchantscreen.features.stages import (
+    CHANGES,
+    CONTACTS,
+    HOSTS,
+    NAMES,
+    PAYMENTS,
+    moment_literal,
+    naive_utc,
+    name_stages,
+    payment_stages,
+)
 
 __all__ = [
     "AGENT",
     "CATALOGUE",
-    "COLUMNS",
+    "CHANGES",
+    "CONTACTS",
     "FACILITATOR",
     "FACTS",
     "FACT_TYPES",
     "FEATURE_TYPES",
+    "HOSTS",
     "LINK_FEATURES",
+    "NAMES",
+    "PAYMENTS",
     "Crowds",
     "Fact",
     "Feature",
     "Numbers",
     "Surroundings",
-    "aggregates",
     "assemble",
     "direct_links",
     "moment_literal",
     "naive_utc",
+    "name_stages",
+    "payment_stages",
     "peer_sample",
     "sibling_pairs",
 ]

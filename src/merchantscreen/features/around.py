@@ -34,14 +34,20 @@ class Crowds:
 
 
 def measure_around(
-    base: pl.DataFrame, declared: pl.DataFrame, contacts: pl.DataFrame, linked: pl.DataFrame, widely_shared: int
+    base: pl.DataFrame,
+    declared: pl.DataFrame,
+    contacts: pl.DataFrame,
+    met: pl.DataFrame,
+    linked: pl.DataFrame,
+    widely_shared: int,
 ) -> pl.DataFrame:
     """Count the linked among siblings and contacts.
 
     Args:
-        base: Accounts with contact_known_count of their transactions.
+        base: The accounts.
         declared: tables.DeclaredIdentifiers.
         contacts: tables.Holdings of medium identifiers that are not widely shared.
+        met: The stage of that name.
         linked: Linked accounts, by account_id.
         widely_shared: From this many holders on, a value ties no siblings.
 
@@ -50,11 +56,10 @@ def measure_around(
     """
     others = linked.select(pl.col("account_id").alias("other_id"))
     siblings = sibling_pairs(declared, widely_shared).rename({"sibling_id": "other_id"})
-    met = contacts.join(contacts.rename({"account_id": "other_id"}), on=["kind", "value"], how="inner")
-    touching = met.filter(pl.col("account_id") != pl.col("other_id")).select("account_id", "other_id").unique()
+    shared = contacts.join(contacts.rename({"account_id": "other_id"}), on=["kind", "value"], how="inner")
+    touching = shared.filter(pl.col("account_id") != pl.col("other_id")).select("account_id", "other_id").unique()
     reachable = declared.filter(pl.col("kind").is_in(kinds_of(Specificity.MEDIUM))).select("account_id")
-    seen = base.filter(pl.col("contact_known_count") > 0).select("account_id")
-    can_meet = pl.concat([reachable, seen, contacts.select("account_id")]).unique()
+    can_meet = pl.concat([reachable, met, contacts.select("account_id")]).unique()
     has_hard = declared.filter(pl.col("kind").is_in(kinds_of(Specificity.HARD))).select("account_id").unique()
     measured = base.select("account_id")
     parts = (("linked_sibling_count", siblings, has_hard), ("linked_contact_count", touching, can_meet))

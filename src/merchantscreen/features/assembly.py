@@ -11,7 +11,7 @@ Who is measured, and what is fetched for that, is left to measuring.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -20,14 +20,14 @@ import polars as pl
 from merchantscreen.features.activity import measure_activity
 from merchantscreen.features.around import Crowds, measure_around, measure_crowds
 from merchantscreen.features.catalogue import CATALOGUE
-from merchantscreen.features.changes import dated, measure_changes, referral_moments
+from merchantscreen.features.changes import DATED, dated, measure_changes, referral_moments
 from merchantscreen.features.listings import measure_listings
 from merchantscreen.features.payers import measure_corridors, measure_nights
 from merchantscreen.features.peers import measure_peers
 from merchantscreen.features.prices import measure_prices
 from merchantscreen.features.referred import direct_links, measure_referred
 from merchantscreen.features.siblings import measure_price_overlap, measure_siblings
-from merchantscreen.features.sites import measure_sites
+from merchantscreen.features.sites import known_sites, measure_sites
 from merchantscreen.features.stages import naive_utc
 from merchantscreen.policy.model import EvidenceModel, Measures
 from merchantscreen.tables import COLUMN_DTYPES
@@ -72,28 +72,38 @@ class Numbers:
 
 
 def assemble(
-    measured: Mapping[str, pl.DataFrame], around: Surroundings, numbers: Numbers, as_of: datetime
+    payments: Iterable[Mapping[str, pl.DataFrame]],
+    names: Mapping[str, pl.DataFrame],
+    around: Surroundings,
+    numbers: Numbers,
+    as_of: datetime,
 ) -> pl.DataFrame:
     """Join the measures of accounts with all that is known of them.
 
     Args:
-        measured: The collected stages of `aggregates`.
+        payments: The collected `payment_stages` of some accounts after the other, none of them twice: only what
+            is made of them is kept. At least those of nobody.
+        names: The collected `name_stages`.
         around: What is known beside transactions.
         numbers: What the policy says about measuring.
         as_of: Moment of the run.
 
     Returns:
         One row per account declared or measured, sorted: account_id and a column per catalogue entry.
-        Features of siblings and linked accounts hold for accounts whose siblings and contacts are
-        all present, so for the wanted ones.
+        Features of names, siblings and linked accounts hold for accounts whose names, siblings and
+        contacts are all present, so for the wanted ones.
     """
     moment = naive_utc(as_of)
-    base = _of_transactions(measured, around, numbers.measures, moment.date())
+    direct = direct_links(around.links, around.domains)
+    parts = [_of_payments(stages, around.accounts, direct, numbers.measures, moment.date()) for stages in payments]
+    told = {name: pl.concat([part[name] for part in parts]) for name in parts[0]}
+    base = around.accounts.join(told["measures"], on="account_id", how="full", coalesce=True)
+    sites = known_sites(names["hosts"], around.declared, numbers.caution_hosts)
     for part in (
-        measure_sites(measured["hosts"], around.declared, numbers.caution_hosts),
+        measure_sites(names["hosts"], around.declared, sites),
         measure_listings(around.accounts, numbers.measures),
-        *_of_siblings(measured, around, numbers, base, moment.date()),
-        *_of_links(measured, around, numbers, base, moment),
+        *_of_siblings(told["prices"], around, numbers, base, moment.date()),
+        *_of_links(told["days"], {**names, "sites": sites}, around, numbers, base, moment),
         measure_peers(base, numbers.evidence, numbers.measures),
     ):
         base = base.join(part, on="account_id", how="left")
@@ -102,48 +112,51 @@ def assemble(
     return base.select("account_id", *features).sort("account_id")
 
 
-def _of_transactions(
-    measured: Mapping[str, pl.DataFrame], around: Surroundings, measures: Measures, day: date
-) -> pl.DataFrame:
-    """Begin with accounts and what their transactions alone say."""
-    activity = measure_activity(measured["days"], around.accounts, day, measures.unit_currencies)
-    base = around.accounts.join(activity, on="account_id", how="full", coalesce=True)
+def _of_payments(
+    stages: Mapping[str, pl.DataFrame], accounts: pl.DataFrame, direct: pl.DataFrame, measures: Measures, day: date
+) -> dict[str, pl.DataFrame]:
+    """Reduce the stages of some accounts to `measures`, one row per account, and to what is compared with others.
+
+    That is `days` of linked accounts, and `prices`.
+    """
+    measured = measure_activity(stages["days"], accounts, day, measures.unit_currencies)
     for part in (
-        measured["traces"],
-        measure_prices(measured["prices"], measures),
-        measure_corridors(measured["corridors"], around.accounts),
-        measure_nights(measured["quarters"], measures),
+        measure_prices(stages["prices"], measures),
+        measure_corridors(stages["corridors"], accounts),
+        measure_nights(stages["quarters"], measures),
     ):
-        base = base.join(part, on="account_id", how="left")
-    return base
+        measured = measured.join(part, on="account_id", how="left")
+    linked = stages["days"].select(DATED).join(direct, on="account_id", how="semi")
+    return {"measures": measured, "days": linked, "prices": stages["prices"]}
 
 
 def _of_siblings(
-    measured: Mapping[str, pl.DataFrame], around: Surroundings, numbers: Numbers, base: pl.DataFrame, day: date
+    prices: pl.DataFrame, around: Surroundings, numbers: Numbers, base: pl.DataFrame, day: date
 ) -> tuple[pl.DataFrame, ...]:
     model, measures = numbers.evidence, numbers.measures
     return (
         measure_siblings(base, around.declared, day, model, measures),
-        measure_price_overlap(
-            base, around.declared, measured["prices"], model.widely_shared_count, measures.compared_price_count
-        ),
+        measure_price_overlap(base, around.declared, prices, model.widely_shared_count, measures.compared_price_count),
     )
 
 
 def _of_links(
-    measured: Mapping[str, pl.DataFrame], around: Surroundings, numbers: Numbers, base: pl.DataFrame, moment: datetime
+    days: pl.DataFrame,
+    names: Mapping[str, pl.DataFrame],
+    around: Surroundings,
+    numbers: Numbers,
+    base: pl.DataFrame,
+    moment: datetime,
 ) -> tuple[pl.DataFrame, ...]:
     """Measure what rests on links to referred domains."""
     direct = direct_links(around.links, around.domains)
     linked = direct.select("account_id").unique()
-    changed = dated(measured["hosts"], measured["mccs"], measured["descriptors"], numbers.caution_hosts)
+    widely_shared, change_days = numbers.evidence.widely_shared_count, numbers.measures.referral_change_days
     return (
-        measure_around(base, around.declared, around.contacts, linked, numbers.evidence.widely_shared_count),
+        measure_around(base, around.declared, around.contacts, names["met"], linked, widely_shared),
         measure_crowds(around.accounts, around.declared, linked, around.crowds),
-        measure_referred(base, around.links, around.domains, around.declared, measured["hosts"], around.clues),
-        measure_changes(
-            referral_moments(direct, moment), measured["days"], changed, moment, numbers.measures.referral_change_days
-        ),
+        measure_referred(base, around.links, around.domains, around.declared, names, around.clues),
+        measure_changes(referral_moments(direct, moment), days, dated(names), moment, change_days),
     )
 
 

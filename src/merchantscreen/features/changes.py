@@ -9,11 +9,16 @@ Rules kept here:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 import polars as pl
 
 from merchantscreen.features.sites import sites_first_seen
+
+DATED: Final = ("account_id", "occurred_on", "purchase_count")
+"""What is compared: the purchases of a day."""
 
 
 def referral_moments(direct: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
@@ -33,7 +38,7 @@ def measure_changes(
 
     Args:
         moments: What `referral_moments` returns.
-        days: The stage of that name.
+        days: The columns DATED of the stage of that name.
         seen: `account_id, first_at` and the thing itself, by the name of the feature.
         as_of: Moment of the run.
         change_days: Days that are compared.
@@ -54,21 +59,16 @@ def measure_changes(
     )
 
 
-def dated(
-    hosts: pl.DataFrame, mccs: pl.DataFrame, descriptors: pl.DataFrame, caution_hosts: frozenset[str]
-) -> dict[str, pl.DataFrame]:
+def dated(names: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """List what was first seen when, by the feature that counts the new among it.
 
     Args:
-        hosts: The stage of that name.
-        mccs: The stage of that name.
-        descriptors: The stage of that name.
-        caution_hosts: Hosts that many parties share.
+        names: The name stages, and under `sites` what `known_sites` says of their hosts.
     """
     return {
-        "new_site_after_referral_count": sites_first_seen(hosts, caution_hosts),
-        "new_mcc_after_referral_count": mccs,
-        "new_descriptor_after_referral_count": descriptors,
+        "new_site_after_referral_count": sites_first_seen(names["hosts"], names["sites"]),
+        "new_mcc_after_referral_count": names["mccs"],
+        "new_descriptor_after_referral_count": names["descriptors"],
     }
 
 

@@ -14,10 +14,9 @@ from merchantscreen.vocabulary import minor_per_unit
 
 def measure_prices(prices: pl.DataFrame, measures: Measures) -> pl.DataFrame:
     """Measure the stage `prices`; one row per account with approved purchases."""
-    ordered = by_frequency(prices)
-    spread = ordered.group_by("account_id", maintain_order=True).agg(
+    spread = prices.group_by("account_id").agg(
         pl.col("price_count").sum().alias("priced_count"),
-        pl.col("price_count").head(3).sum().alias("top3_price_count"),
+        pl.col("price_count").top_k(3).sum().alias("top3_price_count"),
         pl.len().cast(pl.Int64).alias("distinct_price_count"),
     )
     return spread.join(_in_units(prices, measures), on="account_id", how="left")

@@ -9,6 +9,8 @@ Rules kept here:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from merchantscreen.vocabulary import HostMatch
@@ -47,30 +49,31 @@ def measure_referred(
     links: pl.DataFrame,
     domains: pl.DataFrame,
     declared: pl.DataFrame,
-    hosts: pl.DataFrame,
+    names: Mapping[str, pl.DataFrame],
     clues: pl.DataFrame,
 ) -> pl.DataFrame:
     """Count the referred domains that an account is linked to.
 
     Args:
-        base: Accounts with transaction_count and descriptor_known_count; acquirer_id where there is a merchant row.
+        base: Accounts with transaction_count; acquirer_id where there is a merchant row.
         links: tables.AccountLinks.
         domains: tables.FlaggedDomains.
         declared: tables.DeclaredIdentifiers.
-        hosts: The stage of that name.
+        names: The name stages, of which `hosts` and `described` are used.
         clues: tables.PaymentClues.
 
     Returns:
         One row per account.
     """
     counts = _counted(_named(links, domains))
-    observed = hosts.select("account_id").unique().with_columns(has_observed=pl.lit(value=True))
+    observed = names["hosts"].select("account_id").unique().with_columns(has_observed=pl.lit(value=True))
+    described = names["described"].with_columns(has_descriptor=pl.lit(value=True))
     said = declared.group_by("account_id").agg(
         (pl.col("kind") == "website").any().alias("has_website"),
         (pl.col("kind") == "email_domain").any().alias("has_email_domain"),
     )
-    known = base.select("account_id", "acquirer_id", "transaction_count", "descriptor_known_count")
-    for part in (observed, said, counts):
+    known = base.select("account_id", "acquirer_id", "transaction_count")
+    for part in (observed, described, said, counts):
         known = known.join(part, on="account_id", how="left")
     conditions = _what_is_known(clues)
     return known.select(
@@ -111,7 +114,7 @@ def _what_is_known(clues: pl.DataFrame) -> dict[str, pl.Expr]:
     observed = pl.col("has_observed").fill_null(value=False)
     website = pl.col("has_website").fill_null(value=False)
     email = pl.col("has_email_domain").fill_null(value=False)
-    descriptor = (pl.col("descriptor_known_count") > 0).fill_null(value=False)
+    descriptor = pl.col("has_descriptor").fill_null(value=False)
     any_host = observed | website | email
     timed_prices = clues.filter(pl.col("amount_minor").is_not_null() & pl.col("seen_at").is_not_null())
     given = {

@@ -91,7 +91,8 @@ def measure_price_overlap(
     """
     details = base.select("account_id", "first_at", "last_at")
     pairs = _described(sibling_pairs(declared, widely_shared), details).filter(_stopped_before())
-    usual = by_frequency(prices).group_by("account_id", maintain_order=True).head(compared)
+    of_siblings = prices.join(pairs, left_on="account_id", right_on="sibling_id", how="semi")
+    usual = by_frequency(of_siblings).group_by("account_id", maintain_order=True).head(compared)
     offered = pairs.select("account_id", "sibling_id").join(
         usual.select(pl.col("account_id").alias("sibling_id"), "amount_minor", "currency"), on="sibling_id", how="inner"
     )

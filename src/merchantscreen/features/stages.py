@@ -1,8 +1,7 @@
 """What transactions say about some accounts, counted in small stages that run on any engine.
 
-`COLUMNS` names what is taken out of the full data for the wanted accounts; `aggregates`
-counts it per day, price, corridor, quarter of an hour, host, MCC and descriptor. All else
-about transactions follows from these compact frames, at home.
+`payment_stages` counts them per day, price, corridor and quarter of an hour, `name_stages` lists their hosts,
+MCCs and descriptors. All else about transactions follows from these compact frames, at home.
 
 Rules kept here:
 
@@ -14,7 +13,7 @@ Source: what streams was read off the engines' physical plans.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
@@ -34,45 +33,56 @@ _UNSPECIFIED_ENTRY: Final = "00"
 _ENTRY_DIGITS: Final = 2
 """Digits of the entry mode that say how the card was read; the rest is about the PIN. Source: ISO 8583 DE 22."""
 
-COLUMNS: Final = {
-    "payments": (
-        "account_id", "occurred_at", "amount_minor", "currency", "transaction_type", "outcome", "card_product",
-        "issuer_country", "merchant_country", "entry_mode", "eci",
-    ),
-    "names": (
-        "account_id", "occurred_at", "mcc", "descriptor", "requestor_host", "acceptor_host", "terminal", "device_token",
-    ),
-}  # fmt: skip
-"""Columns of tables.Transactions by what is measured with them. Rows are taken out part by part: together a scan
-would keep all columns in memory at once."""
+PAYMENTS: Final = (
+    "account_id", "occurred_at", "amount_minor", "currency", "transaction_type", "outcome", "card_product",
+    "issuer_country", "merchant_country", "entry_mode", "eci",
+)  # fmt: skip
+HOSTS: Final = ("account_id", "occurred_at", "requestor_host", "acceptor_host")
+CHANGES: Final = ("account_id", "occurred_at", "mcc", "descriptor")
+CONTACTS: Final = ("terminal", "device_token")
+NAMES: Final = tuple(dict.fromkeys((*HOSTS, *CHANGES, *CONTACTS)))
+"""Columns of tables.Transactions that are measured: PAYMENTS and NAMES, and parts of these."""
 
 
-def aggregates(rows: Mapping[str, Frame], linked: Frame, measures: Measures) -> dict[str, Frame]:
-    """Count transactions in stages that stream.
+def payment_stages(rows: Frame, measures: Measures) -> dict[str, Frame]:
+    """Count the payments of some accounts in stages that stream.
 
     Args:
-        rows: `payments` and `names`: the same rows, each with its part of the columns, see COLUMNS.
-        linked: Accounts linked to a referral, by account_id: for them alone MCCs and descriptors are listed.
+        rows: All their transactions, with PAYMENTS.
         measures: Which amounts, codes and countries are counted.
 
     Returns:
         `days`: one row per (account_id, occurred_on, currency). Of approved purchases: `prices`, one per
         (account_id, amount_minor, currency); `corridors`, one per (account_id, issuer_country,
         merchant_country); `quarters`, one per (account_id, issuer_country, quarter of the day in UTC).
-        `traces`: one row per account, how many transactions named a descriptor, or a terminal or device.
-        With the moment first seen: `hosts`, one per (account_id, host), `mccs` and `descriptors` likewise.
     """
-    payments, names = rows["payments"], rows["names"]
-    of_linked = names.join(linked.select("account_id"), on="account_id", how="semi")
     return {
-        "days": _days(payments, measures),
-        "prices": _prices(payments),
-        "corridors": _corridors(payments),
-        "quarters": _quarters(payments, measures),
-        "traces": _traces(names),
-        "hosts": _hosts(names),
+        "days": _days(rows, measures),
+        "prices": _prices(rows),
+        "corridors": _corridors(rows),
+        "quarters": _quarters(rows, measures),
+    }
+
+
+def name_stages(rows: Frame, of_linked: Frame, described: Frame, met: Frame) -> dict[str, Frame]:
+    """List what accounts named in their transactions, in stages that stream.
+
+    Args:
+        rows: All transactions of some accounts, with HOSTS.
+        of_linked: Those of accounts that are linked to a referral, with CHANGES.
+        described: `account_id` of the transactions that name a descriptor.
+        met: `account_id` of the transactions that name one of CONTACTS.
+
+    Returns:
+        With the moment first seen: `hosts`, one row per (account_id, host), from either column; `mccs` and
+        `descriptors` likewise, of linked accounts. `described` and `met`, each account once.
+    """
+    return {
+        "hosts": _hosts(rows),
         "mccs": _first_seen(of_linked, "mcc"),
         "descriptors": _first_seen(of_linked, "descriptor"),
+        "described": described.select("account_id").unique(),
+        "met": met.select("account_id").unique(),
     }
 
 
@@ -198,20 +208,9 @@ def _counted(rows: Frame, key: Iterable[str], name: str) -> Frame:
     return rows.group_by(*key).agg(nw.len().cast(nw.Int64).alias(name))
 
 
-def _traces(rows: Frame) -> Frame:
-    """Count per account the transactions that name what others could share or a hotline could have seen."""
-    flags = {
-        "descriptor_known_count": _is_known("descriptor"),
-        "contact_known_count": _is_known("terminal") | _is_known("device_token"),
-    }
-    flagged = rows.select("account_id", *(_flag(condition).alias(name) for name, condition in flags.items()))
-    return flagged.group_by("account_id").agg(*(nw.col(name).sum() for name in flags))
-
-
 def _hosts(rows: Frame) -> Frame:
-    """List per account the hosts its payment messages named, from either column."""
-    columns = ("requestor_host", "acceptor_host")
-    parts = [rows.select("account_id", "occurred_at", nw.col(column).alias("host")) for column in columns]
+    """List per account the hosts its payment messages named."""
+    parts = [rows.select("account_id", "occurred_at", nw.col(column).alias("host")) for column in HOSTS[2:]]
     return _first_seen(nw.concat(parts), "host")
 
 

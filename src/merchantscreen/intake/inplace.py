@@ -156,10 +156,33 @@ class PlainFile:
         made = (pl.col(aside(name)).alias(name) if name in ready else _made(name, self.columns) for name in columns)
         return typed.select(*kept, *made)
 
+    def with_account(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Put the account of each row beside its fields, as `aside` names it."""
+        present = [name for name in KEY_COLUMNS if self.has(name)]
+        ready = rows.with_columns(prepared(name, self.types[name]) for name in present)
+        return ready.with_columns(account_id_expression(present).alias(aside("account_id")))
+
+    def fields(self, columns: Iterable[str]) -> list[str]:
+        """Name the fields of the file that some columns are made of."""
+        return [name for name in _fields_of_all(list(columns)) if self.has(name)]
+
+    def is_known(self, column: str, lost: pl.Series) -> pl.Expr:
+        """Tell the rows, as `rows` gives them, with a value in a column that is no name, or a name but for some texts.
+
+        Args:
+            column: Column of tables.Transactions.
+            lost: Texts of which no name can be made.
+        """
+        *_, field = _fields_of(column)  # what a terminal has beside it is never missing
+        if not self.has(field):
+            return pl.lit(value=False)
+        value = prepared(field, self.types[field])
+        return value.is_not_null() & ~value.is_in(lost.implode())
+
     def once(self, rows: pl.LazyFrame, columns: Iterable[str], ready: Collection[str] = ()) -> pl.LazyFrame:
         """Keep what some columns are made of, each combination of values once; `ready` as for `transactions`."""
-        fields = _fields_of_all([name for name in columns if name not in ready])
-        return rows.select(*map(aside, ready), *(name for name in fields if self.has(name))).unique()
+        fields = self.fields(name for name in columns if name not in ready)
+        return rows.select(*map(aside, ready), *fields).unique()
 
     def placed(self, number: int) -> pl.LazyFrame:
         """Open all rows as tables.Transactions with their places, for comparing some of them."""
