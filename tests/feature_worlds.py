@@ -105,7 +105,7 @@ def table(
     ids = pl.DataFrame({"account_id": [*own["account_id"], *wanted]})
     lazy = stages(payments() if transactions is None else transactions, ids, around.links, as_of)
     measured = {name: stage.collect("polars").to_native() for name, stage in lazy.items()}
-    return assemble([measured], measured, around, Numbers(MODEL, MEASURES, caution), as_of)
+    return assemble([measured], (), measured, around, Numbers(MODEL, MEASURES, caution), as_of)
 
 
 def features(transactions: pl.DataFrame | None = None, accounts: pl.DataFrame | None = None, **more: Any) -> Features:

@@ -12,9 +12,10 @@ trades and their siblings, whose transactions are compared. Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import narwhals.stable.v2 as nw
@@ -25,13 +26,15 @@ from merchantscreen.engines import Engine, Frame
 from merchantscreen.features import AGENT, FACILITATOR, Crowds, Numbers, Surroundings
 from merchantscreen.identifiers import kinds_of
 from merchantscreen.neighbourhood import Neighbourhood
-from merchantscreen.policy.model import EvidenceModel, Measures, Policy
+from merchantscreen.policy.model import EvidenceModel, Policy
 from merchantscreen.referrals.flagging import Flagged
-from merchantscreen.traffic import Asked, Taken, Traffic
+from merchantscreen.traffic import Taken, Traffic
 from merchantscreen.vocabulary import Specificity
 
 AT_ONCE: Final = 10_000
 """Accounts that are counted at once: half a year of their days takes some 300 MB."""
+COMPARED_AT_ONCE: Final = 50_000
+"""The same of accounts that are only compared with, as their days are not counted: fewer passes over their rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +87,9 @@ def measure(
     declared = _declared_around(data, wanted)
     direct = features.direct_links(links, flagged.domains).select("account_id").unique().sort("account_id")
     to_measure = _to_measure(data, own, wanted, declared, model)
-    taken = data.traffic.take(to_measure, "measured")
+    taken = data.traffic.take({features.PAYMENTS: to_measure.taken, features.NAMES: wanted["account_id"]}, "measured")
     names = _names(data.traffic.engine, taken, wanted, direct)
-    measured = to_measure[features.PAYMENTS]
-    everyone = pl.concat([measured.to_frame(), declared.select("account_id")]).unique()
+    everyone = pl.concat([to_measure.taken.to_frame(), declared.select("account_id")]).unique()
     surroundings = Surroundings(
         accounts=data.accounts.join(everyone, on="account_id", how="semi"),
         declared=declared,
@@ -98,23 +100,45 @@ def measure(
         crowds=_crowds(data, own, declared, direct),
     )
     caution = frozenset(entry.host for entry in policy.caution_hosts)
-    payments = _payments(data.traffic.engine, taken, measured, policy.measures)
-    table = features.assemble(payments, names, surroundings, Numbers(model, policy.measures, caution), as_of)
+    engine, measures = data.traffic.engine, policy.measures
+    payments = _counted(engine, taken, to_measure.near, AT_ONCE, partial(features.payment_stages, measures=measures))
+    peers = to_measure.peers
+    compared = _counted(engine, taken, peers, COMPARED_AT_ONCE, partial(features.compared_stages, measures=measures))
+    numbers = Numbers(model, measures, caution)
+    table = features.assemble(payments, compared, names, surroundings, numbers, as_of)
     return Measured(own, wanted.join(table, on="account_id", how="left"))
 
 
 # --------------------------------------------------------------------------- whose transactions
 
 
+@dataclass(frozen=True, slots=True)
+class _ToMeasure:
+    """Whose payments are counted.
+
+    Attributes:
+        near: The wanted accounts and their siblings.
+        peers: Others, with which these are only compared.
+    """
+
+    near: pl.Series
+    peers: pl.Series
+
+    @property
+    def taken(self) -> pl.Series:
+        """Everybody."""
+        return pl.concat([self.near, self.peers]).sort()
+
+
 def _to_measure(
     data: Data, own: pl.DataFrame, wanted: pl.DataFrame, declared: pl.DataFrame, model: EvidenceModel
-) -> Asked:
-    """List whose transactions are taken out, and which columns: names are compared with nobody's."""
+) -> _ToMeasure:
+    """List whose payments are counted; names are compared with nobody's."""
     trades = own["mcc"].drop_nulls().unique()
     peers = features.peer_sample(data.accounts, trades, model.peer_sample_count, data.lots)
     pairs = features.sibling_pairs(declared, model.widely_shared_count).join(wanted, on="account_id", how="semi")
-    compared = pl.concat([wanted["account_id"], pairs["sibling_id"], peers]).unique().sort()
-    return {features.PAYMENTS: compared, features.NAMES: wanted["account_id"]}
+    near = pl.concat([wanted["account_id"], pairs["sibling_id"]]).unique().sort()
+    return _ToMeasure(near, peers.filter(~peers.is_in(near.implode())))
 
 
 def _names(engine: Engine, taken: Taken, wanted: pl.DataFrame, direct: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -125,13 +149,16 @@ def _names(engine: Engine, taken: Taken, wanted: pl.DataFrame, direct: pl.DataFr
     return {name: engine.collect(stage) for name, stage in stages.items()}
 
 
-def _payments(
-    engine: Engine, taken: Taken, accounts: pl.Series, measures: Measures
+_Stages = Callable[[Frame], dict[str, Frame]]
+
+
+def _counted(
+    engine: Engine, taken: Taken, accounts: pl.Series, at_once: int, stages: _Stages
 ) -> Iterator[dict[str, pl.DataFrame]]:
     """Count the payments of some accounts after the other: their days are the most of what is counted."""
-    for start in range(0, max(1, accounts.len()), AT_ONCE):
-        some = taken.rows(features.PAYMENTS, accounts.slice(start, AT_ONCE))
-        yield {name: engine.collect(stage) for name, stage in features.payment_stages(some, measures).items()}
+    for start in range(0, max(1, accounts.len()), at_once):
+        some = taken.rows(features.PAYMENTS, accounts.slice(start, at_once))
+        yield {name: engine.collect(stage) for name, stage in stages(some).items()}
 
 
 # --------------------------------------------------------------------------- identifiers and intermediaries

@@ -27,6 +27,7 @@ from merchantscreen.features import (
     HOSTS,
     NAMES,
     PAYMENTS,
+    compared_stages,
     moment_literal,
     name_stages,
     payment_stages,
@@ -216,10 +217,12 @@ def test_stages_of_features_are_the_same(engine: Engine, tmp_path: Path) -> None
     found = {}
     for name, runs in (("ours", PolarsEngine(tmp_path)), ("theirs", engine)):
         taken = traffic(runs, rows).take({PAYMENTS: ids, NAMES: ids}, "measured")
-        stages = payment_stages(taken.rows(PAYMENTS, ids), worlds.MEASURES) | name_stages(
+        paid = taken.rows(PAYMENTS, ids)
+        names = name_stages(
             taken.rows(HOSTS, ids), taken.rows(CHANGES, ids.head(1)), taken.naming("descriptor"),
             taken.naming(*CONTACTS),
         )  # fmt: skip
+        stages = payment_stages(paid, worlds.MEASURES) | compared_stages(paid, worlds.MEASURES) | names
         found[name] = {stage: runs.collect(frame) for stage, frame in stages.items()}
     for stage, frame in found["ours"].items():
         assert frame.height > 0, stage

@@ -1,6 +1,6 @@
 """The features of accounts: what rules may ask, and how it is measured.
 
-`CATALOGUE` says what each feature is. `payment_stages` and `name_stages` count transactions in small
+`CATALOGUE` says what each feature is. `payment_stages`, `compared_stages` and `name_stages` count transactions in small
 stages, written once in Narwhals, so the same definition runs on every engine; `assemble` joins
 the compact stages with what merchants declare and what links say, in Polars. Who is to be
 measured, and where, is left to measuring.py; thresholds are left to rules/.
@@ -20,6 +20,7 @@ from merchantscreen.features.stages import (
     HOSTS,
     NAMES,
     PAYMENTS,
+    compared_stages,
     moment_literal,
     naive_utc,
     name_stages,
@@ -45,6 +46,7 @@ __all__ = [
     "Numbers",
     "Surroundings",
     "assemble",
+    "compared_stages",
     "direct_links",
     "moment_literal",
     "naive_utc",

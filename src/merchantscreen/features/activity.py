@@ -64,6 +64,23 @@ def measure_activity(
     return measures.with_columns(_known_volumes()).cast({pl.Enum: pl.String})
 
 
+def measure_totals(totals: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
+    """Measure what accounts are compared by, and no more.
+
+    Args:
+        totals: The stage of that name.
+        accounts: tables.Accounts, for the currency.
+
+    Returns:
+        One row per account with transactions: the columns of `measure_activity` that are compared with peers.
+    """
+    counts = totals.group_by("account_id").agg(pl.col("purchase_count", "refund_count").sum())
+    own = accounts.select("account_id", own_currency="currency")
+    bought = _that_count(totals.filter(pl.col("purchase_count") > 0).join(own, on="account_id", how="left"))
+    volumes = bought.group_by("account_id").agg(*_whole_volume())
+    return counts.join(volumes, on="account_id", how="left")
+
+
 def _coded(rows: pl.DataFrame, codes: Mapping[str, pl.Enum]) -> pl.DataFrame:
     return rows.with_columns(pl.col(name).cast(code) for name, code in codes.items())
 
@@ -115,10 +132,8 @@ def _volumes(days: pl.DataFrame, own: pl.DataFrame, day: date) -> pl.DataFrame:
     """Add up amounts per account in the currency that counts for it; `own` is `account_id, own_currency`."""
     paid = days.lazy().filter(pl.col("purchase_count") > 0).select(_PAID).collect()
     bought = paid.join(own, on="account_id", how="left")
-    is_own = (pl.col("currency") == pl.col("own_currency")).fill_null(value=False)
-    is_only = pl.col("own_currency").is_null() & (pl.col("currency").n_unique().over("account_id") == 1)
     started = days.group_by("account_id").agg(pl.col("occurred_on").min().alias("first_on"))
-    counted = bought.filter(is_own | is_only).join(started, on="account_id", how="inner")
+    counted = _that_count(bought).join(started, on="account_id", how="inner")
     volumes = counted.group_by("account_id").agg(*_sums_of_volume(day))
     measured = volumes.with_columns(*_tickets())
     foreign = bought.filter(pl.col("own_currency").is_not_null()).group_by("account_id").agg(
@@ -129,6 +144,22 @@ def _volumes(days: pl.DataFrame, own: pl.DataFrame, day: date) -> pl.DataFrame:
     return foreign.join(measured, on="account_id", how="full", coalesce=True)
 
 
+def _that_count(bought: pl.DataFrame) -> pl.DataFrame:
+    """Keep the rows in the currency that counts for an account."""
+    is_own = (pl.col("currency") == pl.col("own_currency")).fill_null(value=False)
+    is_only = pl.col("own_currency").is_null() & (pl.col("currency").n_unique().over("account_id") == 1)
+    return bought.filter(is_own | is_only)
+
+
+def _whole_volume() -> list[pl.Expr]:
+    """Add up all volumes and purchases."""
+    return [
+        pl.col("currency").first().alias("volume_currency"),
+        pl.col("purchase_minor").sum().alias("volume_minor"),
+        pl.col("purchase_count").sum().alias("volume_count"),
+    ]
+
+
 def _sums_of_volume(day: date) -> list[pl.Expr]:
     """Add up volumes and purchases, all and per period."""
     on, first = pl.col("occurred_on"), pl.col("first_on")
@@ -136,11 +167,9 @@ def _sums_of_volume(day: date) -> list[pl.Expr]:
     beginning = on < first + timedelta(days=MONTH_DAYS)
     minor, count = pl.col("purchase_minor"), pl.col("purchase_count")
     return [
-        pl.col("currency").first().alias("volume_currency"),
+        *_whole_volume(),
         pl.col("own_currency").first().is_not_null().alias("is_own_currency"),
         (first.first() + timedelta(days=MONTH_DAYS) <= day - timedelta(days=MONTH_DAYS - 1)).alias("has_two_months"),
-        minor.sum().alias("volume_minor"),
-        count.sum().alias("volume_count"),
         *(minor.filter(_within(day, window)).sum().alias(f"volume_minor_{window}d") for window in WINDOWS),
         count.filter(_within(day, MONTH_DAYS)).sum().alias("volume_count_30d"),
         minor.filter(before).sum().alias("volume_minor_30d_before"),

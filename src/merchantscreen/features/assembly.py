@@ -17,14 +17,14 @@ from datetime import date, datetime
 
 import polars as pl
 
-from merchantscreen.features.activity import measure_activity
+from merchantscreen.features.activity import measure_activity, measure_totals
 from merchantscreen.features.around import Crowds, measure_around, measure_crowds
 from merchantscreen.features.catalogue import CATALOGUE
 from merchantscreen.features.changes import DATED, dated, measure_changes, referral_moments
 from merchantscreen.features.listings import measure_listings
 from merchantscreen.features.payers import measure_corridors, measure_nights
 from merchantscreen.features.peers import measure_peers
-from merchantscreen.features.prices import measure_prices
+from merchantscreen.features.prices import measure_prices, measure_units
 from merchantscreen.features.referred import direct_links, measure_referred
 from merchantscreen.features.siblings import measure_price_overlap, measure_siblings
 from merchantscreen.features.sites import known_sites, measure_sites
@@ -73,6 +73,7 @@ class Numbers:
 
 def assemble(
     payments: Iterable[Mapping[str, pl.DataFrame]],
+    compared: Iterable[Mapping[str, pl.DataFrame]],
     names: Mapping[str, pl.DataFrame],
     around: Surroundings,
     numbers: Numbers,
@@ -83,6 +84,7 @@ def assemble(
     Args:
         payments: The collected `payment_stages` of some accounts after the other, none of them twice: only what
             is made of them is kept. At least those of nobody.
+        compared: The collected `compared_stages` of accounts that these are only compared with, likewise.
         names: The collected `name_stages`.
         around: What is known beside transactions.
         numbers: What the policy says about measuring.
@@ -91,13 +93,15 @@ def assemble(
     Returns:
         One row per account declared or measured, sorted: account_id and a column per catalogue entry.
         Features of names, siblings and linked accounts hold for accounts whose names, siblings and
-        contacts are all present, so for the wanted ones.
+        contacts are all present, so for the wanted ones; those of accounts only compared with are no use.
     """
     moment = naive_utc(as_of)
     direct = direct_links(around.links, around.domains)
     parts = [_of_payments(stages, around.accounts, direct, numbers.measures, moment.date()) for stages in payments]
     told = {name: pl.concat([part[name] for part in parts]) for name in parts[0]}
-    base = around.accounts.join(told["measures"], on="account_id", how="full", coalesce=True)
+    peers = [_of_compared(stages, around.accounts, numbers.measures) for stages in compared]
+    measured = pl.concat([told["measures"], *peers], how="diagonal")
+    base = around.accounts.join(measured, on="account_id", how="full", coalesce=True)
     sites = known_sites(names["hosts"], around.declared, numbers.caution_hosts)
     for part in (
         measure_sites(names["hosts"], around.declared, sites),
@@ -128,6 +132,18 @@ def _of_payments(
         measured = measured.join(part, on="account_id", how="left")
     linked = stages["days"].select(DATED).join(direct, on="account_id", how="semi")
     return {"measures": measured, "days": linked, "prices": stages["prices"]}
+
+
+def _of_compared(stages: Mapping[str, pl.DataFrame], accounts: pl.DataFrame, measures: Measures) -> pl.DataFrame:
+    """Reduce the stages of some accounts to what they are compared by, one row per account."""
+    measured = measure_totals(stages["totals"], accounts)
+    for part in (
+        measure_units(stages["prices"], measures),
+        measure_corridors(stages["corridors"], accounts),
+        measure_nights(stages["quarters"], measures),
+    ):
+        measured = measured.join(part, on="account_id", how="left")
+    return measured
 
 
 def _of_siblings(

@@ -19,7 +19,7 @@ def measure_prices(prices: pl.DataFrame, measures: Measures) -> pl.DataFrame:
         pl.col("price_count").top_k(3).sum().alias("top3_price_count"),
         pl.len().cast(pl.Int64).alias("distinct_price_count"),
     )
-    return spread.join(_in_units(prices, measures), on="account_id", how="left")
+    return spread.join(measure_units(prices, measures), on="account_id", how="left")
 
 
 def by_frequency(prices: pl.DataFrame) -> pl.DataFrame:
@@ -28,8 +28,8 @@ def by_frequency(prices: pl.DataFrame) -> pl.DataFrame:
     return prices.sort(key, descending=[False, True, False, False])
 
 
-def _in_units(prices: pl.DataFrame, measures: Measures) -> pl.DataFrame:
-    """Count even and low amounts in currencies of which one unit is worth about the same."""
+def measure_units(prices: pl.DataFrame, measures: Measures) -> pl.DataFrame:
+    """Count even and low amounts in currencies of which one unit is worth about the same; one row per account."""
     currencies = sorted(measures.unit_currencies)
     factors = pl.DataFrame(
         {"currency": currencies, "unit_minor": [minor_per_unit(currency) for currency in currencies]},

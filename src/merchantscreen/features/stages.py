@@ -64,6 +64,24 @@ def payment_stages(rows: Frame, measures: Measures) -> dict[str, Frame]:
     }
 
 
+def compared_stages(rows: Frame, measures: Measures) -> dict[str, Frame]:
+    """Count the payments of accounts that others are only compared with: their days do not matter.
+
+    Args:
+        rows: All their transactions, with PAYMENTS.
+        measures: Which countries have clocks.
+
+    Returns:
+        `totals`: one row per (account_id, currency); `prices`, `corridors` and `quarters` as `payment_stages` counts.
+    """
+    return {
+        "totals": _totals(rows),
+        "prices": _prices(rows),
+        "corridors": _corridors(rows),
+        "quarters": _quarters(rows, measures),
+    }
+
+
 def name_stages(rows: Frame, of_linked: Frame, described: Frame, met: Frame) -> dict[str, Frame]:
     """List what accounts named in their transactions, in stages that stream.
 
@@ -167,13 +185,12 @@ def _days(rows: Frame, measures: Measures) -> Frame:
         "ecommerce_known_count": _is_purchase() & (_is_entry_known() | _is_known("eci")),
         "ecommerce_count": _is_purchase() & _is_ecommerce(measures),
     }
-    spent = nw.when(_is_purchase()).then(nw.col("amount_minor")).otherwise(nw.lit(0)).cast(nw.Int64)
     flagged = rows.select(
         "account_id",
         "occurred_at",
         "currency",
         nw.col("occurred_at").dt.date().alias("occurred_on"),
-        spent.alias("purchase_minor"),
+        _spent().alias("purchase_minor"),
         *(_flag(condition).alias(name) for name, condition in flags.items()),
     )
     return flagged.group_by("account_id", "occurred_on", "currency").agg(
@@ -183,6 +200,21 @@ def _days(rows: Frame, measures: Measures) -> Frame:
         nw.col("purchase_minor").sum(),
         *(nw.col(name).sum() for name in flags),
     )
+
+
+def _spent() -> nw.Expr:
+    return nw.when(_is_purchase()).then(nw.col("amount_minor")).otherwise(nw.lit(0)).cast(nw.Int64)
+
+
+def _totals(rows: Frame) -> Frame:
+    """Count per account and currency what is compared."""
+    flags = {
+        "purchase_count": _is_purchase(),
+        "refund_count": nw.col("transaction_type") == TransactionType.REFUND.value,
+    }
+    counted = (_flag(condition).alias(name) for name, condition in flags.items())
+    flagged = rows.select("account_id", "currency", _spent().alias("purchase_minor"), *counted)
+    return flagged.group_by("account_id", "currency").agg(nw.col("purchase_minor", *flags).sum())
 
 
 def _prices(rows: Frame) -> Frame:
