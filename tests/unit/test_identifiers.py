@@ -24,6 +24,7 @@ from merchantscreen.identifiers import (
     normalise_email,
     normalise_phone,
 )
+from merchantscreen.intake.transactions import descriptors_of
 from merchantscreen.policy.loading import load_policy
 from merchantscreen.tables import ID_PATTERN, Transactions, schema_of
 from merchantscreen.vocabulary import DomainLinkKind, EvidenceFamily, SetBy, Specificity
@@ -100,10 +101,12 @@ descriptors = st.text(alphabet=st.characters(max_codepoint=0x17F), max_size=30) 
 
 @given(st.lists(descriptors, min_size=1, max_size=8))
 def test_descriptors_fold_the_same_one_by_one_and_as_a_column(texts: list[str]) -> None:
-    """The expression of the intake and the function of the referrals meet in the same text."""
-    column = pl.DataFrame({"text": texts}, schema={"text": pl.String})
-    folded = column.select(descriptor_expression(pl.col("text"))).to_series().to_list()
-    assert folded == [normalise_descriptor(text) for text in texts]
+    """The intake, which folds plain ASCII by an expression, and the function of the referrals meet in the same text."""
+    named = descriptors_of(pl.Series(texts, dtype=pl.String).unique())
+    assert dict(named.select("raw", "name").iter_rows()) == {text: normalise_descriptor(text) or None for text in texts}
+    plain = pl.DataFrame({"text": [text for text in texts if text.isascii()]}, schema={"text": pl.String})
+    folded = plain.select(descriptor_expression(pl.col("text"))).to_series().to_list()
+    assert folded == [normalise_descriptor(text) for text in plain["text"]]
 
 
 @pytest.mark.parametrize(
