@@ -52,16 +52,16 @@ class FilesInPlace:
         """Give some columns of the rows that hold one of some values."""
         if column == "account_id":
             return self.rows_of(values, columns)
-        parts = []
+        parts, texts = [], self._texts(column, values)
         for file in self._files:
-            rows, ready = self._holding(file, column, values)
+            rows, ready = self._holding(file, column, texts)
             made = file.transactions(rows, sorted({*columns, column}), ready=ready)
             parts.append(_exactly(column, values, made))
         return _together(parts, columns)
 
     def rows_of(self, accounts: pl.Series, columns: Sequence[str]) -> Frame:
         """Give some columns of the rows of some accounts."""
-        found = [(file, rows) for file in self._files for rows in self._of_accounts(file, accounts)]
+        found = [(file, rows) for file, parts in self._of_accounts(accounts) for rows in parts]
         return _together([file.transactions(rows, columns, ready=["account_id"]) for file, rows in found], columns)
 
     def take(self, asked: Asked, name: str) -> Taken:
@@ -69,18 +69,18 @@ class FilesInPlace:
         accounts = pl.concat([*asked.values()]).unique()
         columns = {column for columns in asked for column in columns if column != "account_id"}
         taken = []
-        for number, file in enumerate(self._files):
+        for number, (file, parts) in enumerate(self._of_accounts(accounts)):
             fields = _ACCOUNT, *file.fields(columns)
-            rows = pl.concat([rows.select(fields) for rows in self._of_accounts(file, accounts)])
+            rows = pl.concat([rows.select(fields) for rows in parts])
             saved: pl.LazyFrame = self._engine.save(nw.from_native(rows), f"{name}-{number}").to_native()
             taken.append((file, saved))
         return _TakenInPlace(taken, self._nameless)
 
     def holders(self, column: str, values: pl.Series) -> Frame:
         """List who holds which of some values."""
-        wanted, parts = (column, "account_id"), []
+        wanted, parts, texts = (column, "account_id"), [], self._texts(column, values)
         for file in self._files:
-            rows, ready = self._holding(file, column, values)
+            rows, ready = self._holding(file, column, texts)
             # account ids are made of texts that differ: a hub's rows are many, and its holders are few
             once = file.once(rows, wanted, ready)
             parts.append(_exactly(column, values, file.transactions(once, wanted, ready=ready)))
@@ -106,27 +106,26 @@ class FilesInPlace:
 
     # ----------------------------------------------------------------------- rows by a condition on one column
 
-    def _holding(self, file: PlainFile, column: str, values: pl.Series) -> tuple[pl.LazyFrame, tuple[str, ...]]:
-        """Give the rows that can hold some values of a column, and say whether the column is already beside them."""
-        field = NAMED_COLUMNS.get(column, "terminal_id" if column == "terminal" else column)
+    def _holding(self, file: PlainFile, column: str, texts: pl.DataFrame) -> tuple[pl.LazyFrame, tuple[str, ...]]:
+        """Give the rows with one of the `_texts` of a column, and say whether the column is already beside them."""
+        field = texts.columns[0]
         if not file.has(field):
             return file.rows().filter(pl.lit(value=False)), ()
-        if column not in NAMED_COLUMNS:
-            return self._where(file, field, _endings(values) if column == "terminal" else values), ()
-        wanted = self._names(column).filter(pl.col("name").is_in(values.implode())).unique("raw")
-        texts = self._collected(wanted.select(pl.col("raw").alias(field), pl.col("name").alias(aside(column))))
-        return self._where(file, field, texts[field]).join(texts.lazy(), on=field), (column,)
+        rows = self._where(file, field, texts[field])
+        return (rows.join(texts.lazy(), on=field), (column,)) if column in NAMED_COLUMNS else (rows, ())
 
-    def _of_accounts(self, file: PlainFile, accounts: pl.Series) -> Iterator[pl.LazyFrame]:
+    def _of_accounts(self, accounts: pl.Series) -> Iterator[tuple[PlainFile, list[pl.LazyFrame]]]:
         """Give the rows of some accounts, these beside them: by card acceptor id, or by key where accounts share it."""
         field, held = "card_acceptor_id", self._accounts.select("account_id", "card_acceptor_id")
         own = self._collected(held.filter(pl.col("account_id").is_in(accounts.implode())).select(field).unique())[field]
         alike = self._collected(held.filter(pl.col(field).is_in(own.implode())).unique())
         only = alike.filter(pl.col(field).is_unique()).rename({"account_id": _ACCOUNT})
-        yield self._where(file, field, only[field]).join(only.lazy(), on=field)
         shared = alike.filter(~pl.col(field).is_unique())[field]
-        if shared.len():
-            yield _among(_ACCOUNT, accounts, file.with_account(self._where(file, field, shared)))
+        for file in self._files:
+            rows = [self._where(file, field, only[field]).join(only.lazy(), on=field)]
+            if shared.len():
+                rows.append(_among(_ACCOUNT, accounts, file.with_account(self._where(file, field, shared))))
+            yield file, rows
 
     def _where(self, file: PlainFile, field: str, texts: pl.Series) -> pl.LazyFrame:
         """Open the rows up to the moment that have one of some texts in a field."""
@@ -144,6 +143,15 @@ class FilesInPlace:
     def _names(self, column: str) -> pl.LazyFrame:
         """Open the names of a column, some perhaps several times: `raw, name`."""
         return _tables(self._files, "names").filter(pl.col("field") == NAMED_COLUMNS[column]).select("raw", "name")
+
+    def _texts(self, column: str, values: pl.Series) -> pl.DataFrame:
+        """List what a field can hold where a column has one of some values: the field, and of names the name beside."""
+        if column not in NAMED_COLUMNS:
+            return _endings(values).to_frame("terminal_id") if column == "terminal" else values.to_frame(column)
+        wanted = self._names(column).filter(pl.col("name").is_in(values.implode())).unique("raw")
+        return self._collected(
+            wanted.select(pl.col("raw").alias(NAMED_COLUMNS[column]), pl.col("name").alias(aside(column)))
+        )
 
     @property
     def _accounts(self) -> pl.LazyFrame:

@@ -123,27 +123,27 @@ def _of_payments(
 
     That is `days` of linked accounts, and `prices`.
     """
-    measured = measure_activity(stages["days"], accounts, day, measures.unit_currencies)
-    for part in (
-        measure_prices(stages["prices"], measures),
-        measure_corridors(stages["corridors"], accounts),
-        measure_nights(stages["quarters"], measures),
-    ):
-        measured = measured.join(part, on="account_id", how="left")
+    activity = measure_activity(stages["days"], accounts, day, measures.unit_currencies)
+    priced = activity.join(measure_prices(stages["prices"], measures), on="account_id", how="left")
+    measured = _with_payers(priced, stages, accounts, measures)
     linked = stages["days"].select(DATED).join(direct, on="account_id", how="semi")
     return {"measures": measured, "days": linked, "prices": stages["prices"]}
 
 
 def _of_compared(stages: Mapping[str, pl.DataFrame], accounts: pl.DataFrame, measures: Measures) -> pl.DataFrame:
     """Reduce the stages of some accounts to what they are compared by, one row per account."""
-    measured = measure_totals(stages["totals"], accounts)
-    for part in (
-        measure_units(stages["prices"], measures),
-        measure_corridors(stages["corridors"], accounts),
-        measure_nights(stages["quarters"], measures),
-    ):
-        measured = measured.join(part, on="account_id", how="left")
-    return measured
+    totals = measure_totals(stages["totals"], accounts)
+    priced = totals.join(measure_units(stages["prices"], measures), on="account_id", how="left")
+    return _with_payers(priced, stages, accounts, measures)
+
+
+def _with_payers(
+    measured: pl.DataFrame, stages: Mapping[str, pl.DataFrame], accounts: pl.DataFrame, measures: Measures
+) -> pl.DataFrame:
+    """Put beside the measures of accounts what their payers' countries and hours say."""
+    corridors = measure_corridors(stages["corridors"], accounts)
+    nights = measure_nights(stages["quarters"], measures)
+    return measured.join(corridors, on="account_id", how="left").join(nights, on="account_id", how="left")
 
 
 def _of_siblings(

@@ -58,9 +58,7 @@ def payment_stages(rows: Frame, measures: Measures) -> dict[str, Frame]:
     """
     return {
         "days": _days(rows, measures),
-        "prices": _prices(rows),
-        "corridors": _corridors(rows),
-        "quarters": _quarters(rows, measures),
+        **_spreads(rows, measures),
     }
 
 
@@ -76,9 +74,7 @@ def compared_stages(rows: Frame, measures: Measures) -> dict[str, Frame]:
     """
     return {
         "totals": _totals(rows),
-        "prices": _prices(rows),
-        "corridors": _corridors(rows),
-        "quarters": _quarters(rows, measures),
+        **_spreads(rows, measures),
     }
 
 
@@ -215,6 +211,11 @@ def _totals(rows: Frame) -> Frame:
     counted = (_flag(condition).alias(name) for name, condition in flags.items())
     flagged = rows.select("account_id", "currency", _spent().alias("purchase_minor"), *counted)
     return flagged.group_by("account_id", "currency").agg(nw.col("purchase_minor", *flags).sum())
+
+
+def _spreads(rows: Frame, measures: Measures) -> dict[str, Frame]:
+    """Count approved purchases by what they cost, where they came from and when."""
+    return {"prices": _prices(rows), "corridors": _corridors(rows), "quarters": _quarters(rows, measures)}
 
 
 def _prices(rows: Frame) -> Frame:

@@ -15,7 +15,7 @@ from typing import Final
 
 import polars as pl
 
-from merchantscreen.intake.keys import account_hash
+from merchantscreen.intake.keys import account_hash, wide_hash
 from merchantscreen.intake.lines import LINE
 from merchantscreen.intake.transactions import account_ids
 
@@ -23,7 +23,6 @@ MARK: Final = "mark"
 """Column with the hash of an account, another one in every book."""
 _MOST_REMEMBERED: Final = 8_000_000
 """Accounts that are remembered, 16 bytes each; others are named again when they turn up again."""
-_HALF: Final = 2**64
 
 
 class AccountBook:
@@ -41,8 +40,7 @@ class AccountBook:
         Args:
             present: Columns of tables.TransactionRows that there are.
         """
-        high, low = (account_hash(present, seed).cast(pl.UInt128) for seed in self._seeds)
-        return (high * pl.lit(_HALF, pl.UInt128) + low).alias(MARK)
+        return wide_hash(*(account_hash(present, seed) for seed in self._seeds)).alias(MARK)
 
     def note(self, rows: pl.DataFrame) -> None:
         """Note the accounts of some rows of a file, in the order of the file: `LINE, MARK`."""

@@ -20,6 +20,7 @@ FORM: Final = 3
 HASH: Final = "key_hash"
 """Column of staged rows with their hash."""
 _OF_TRANSACTION: Final = len(KEY_COLUMNS)
+_HALF: Final = 2**64
 
 
 def account_hash(present: Collection[str], seed: int = 0) -> pl.Expr:
@@ -31,6 +32,11 @@ def account_hash(present: Collection[str], seed: int = 0) -> pl.Expr:
     """
     hashed = [or_null(name, present).hash(seed=seed + place) for place, name in enumerate(KEY_COLUMNS)]
     return reduce(add, hashed)
+
+
+def wide_hash(high: pl.Expr, low: pl.Expr) -> pl.Expr:
+    """Write two hashes as one of 128 bits; with seeds that nobody knows, nobody can make two things alike."""
+    return high.cast(pl.UInt128) * pl.lit(_HALF, pl.UInt128) + low.cast(pl.UInt128)
 
 
 def key_hash(present: Collection[str]) -> pl.Expr:

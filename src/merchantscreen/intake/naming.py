@@ -18,6 +18,7 @@ import polars as pl
 
 from merchantscreen.contacts import HAS_ADDRESS
 from merchantscreen.intake.hosts import HOST_COLUMNS, cut_expression, hosts_of
+from merchantscreen.intake.keys import wide_hash
 from merchantscreen.intake.transactions import descriptors_of, is_emptied
 
 NAMED: Final = (*HOST_COLUMNS, "descriptor")
@@ -27,7 +28,6 @@ MOST_EXCEPTIONS: Final = 100_000
 _MOST_REMEMBERED: Final = 8_000_000
 """Texts of a field that are remembered, 16 bytes each."""
 _NAMES: Final = pl.Schema({"field": pl.String(), "raw": pl.String(), "name": pl.String()})
-_HALF: Final = 2**64
 
 
 class CrowdedError(Exception):
@@ -120,9 +120,7 @@ class NameBook:
         return texts.alias("raw").to_frame().with_columns(mark=self._marks(pl.col("raw")))
 
     def _marks(self, texts: pl.Expr) -> pl.Expr:
-        """Tell texts apart by two hashes with keys of this process, so that nobody can make two texts alike."""
-        high, low = (texts.hash(seed).cast(pl.UInt128) for seed in self._seeds)
-        return high * pl.lit(_HALF, pl.UInt128) + low
+        return wide_hash(*(texts.hash(seed) for seed in self._seeds))
 
 
 def _no_texts() -> pl.DataFrame:
