@@ -9,10 +9,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
+from threading import Lock
 from typing import Any, Final, Self
 
 import polars as pl
@@ -175,6 +177,7 @@ class WorkerHere:
     def __init__(self, staging: Path, name: str = "parquet") -> None:
         self._replies = io.BytesIO()
         self._staging, self._name, self._started = staging, name, 0
+        self._use = Lock()
         self.rest()
 
     def __enter__(self) -> Self:
@@ -182,6 +185,15 @@ class WorkerHere:
 
     def __exit__(self, *_: object) -> None:
         """Leave nothing to end."""
+
+    @contextmanager
+    def alone(self) -> Iterator[Self]:
+        """Serve one thread at a time."""
+        with self._use:
+            yield self
+
+    def give_up(self) -> None:
+        """Go on to the end: there is no process to end."""
 
     def rest(self) -> None:
         """Forget what was read, as a process that ends does."""

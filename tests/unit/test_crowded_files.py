@@ -53,8 +53,8 @@ def test_crowded_files_are_staged_whole(tmp_path: Path) -> None:
     rows = Reader(ColumnMapping(), [worker], Silent(), in_place=True).transactions(files, tmp_path)
     assert worker.asked == [
         "survey one.parquet",
-        "read one.parquet",
         "survey two.parquet",
+        "read one.parquet",
         "read two.parquet",
         "finish",
     ]

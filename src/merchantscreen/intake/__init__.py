@@ -41,7 +41,7 @@ from merchantscreen.intake.lines import read_records
 from merchantscreen.intake.mapping import ColumnMapping, load_mapping
 from merchantscreen.intake.merged import Merged
 from merchantscreen.intake.problems import PROBLEMS
-from merchantscreen.intake.reading import OpenFile, Reader, Rows, look_at
+from merchantscreen.intake.reading import OpenFile, Reader, Rows, at_once, look_at
 from merchantscreen.intake.strangers import Seen, unknown_accounts
 from merchantscreen.intake.tally import FileTally, blind_spots_of, rejects_of
 from merchantscreen.intake.transactions import COLUMNS
@@ -171,10 +171,13 @@ def _take_in(order: _Order, work: Path, workers: Sequence[Worker], progress: Pro
     known_merchants = _known_merchants(order)
     of_merchants, of_transactions = _look(order, workers[0], is_known=known_merchants is not None)
     reader = Reader(order.mapping, workers, progress, in_place=order.in_place)
-    progress.stage("reading merchants", _bytes(of_merchants))
-    merchants = known_merchants or read_merchants(reader, of_merchants, order.key, work)
-    progress.stage("reading transactions", _bytes(of_transactions))
-    rows = _read_transactions(reader, of_transactions, work / "transactions")
+    title = "reading transactions" if known_merchants else "reading merchants and transactions"
+    progress.stage(title, _bytes([*of_merchants, *of_transactions]))
+    merchants, rows = at_once(
+        lambda: known_merchants or read_merchants(reader, of_merchants, order.key, work),
+        lambda: _read_transactions(reader, of_transactions, work / "transactions"),
+        reader.give_up,
+    )
     tallies = [*merchants.tallies, *(file.tally for file in of_transactions)]
     entries = {number: file.entry for number, file in enumerate(of_transactions) if file.entry}
     accounts = pl.read_parquet(merchants.accounts_file, glob=False)

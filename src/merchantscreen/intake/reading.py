@@ -2,17 +2,19 @@
 
 Rules kept here:
 * all files are looked at before any is read, and all their problems are raised together;
-* both kinds of file end in the same accepted rows and the same account of them.
+* both kinds of file end in the same accepted rows and the same account of them;
+* merchants and transactions are read at once, and the first that cannot be read ends the other.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import polars as pl
 
@@ -33,6 +35,46 @@ from merchantscreen.tables import INPUT_TABLES
 
 FEW_BYTES: Final = 16 * 1024**2
 """Merchant files in CSV up to here are combined in this process: some 60,000 accounts, 100 MB, quicker than a child."""
+
+_THREADS_PER_SURVEYOR: Final = 2
+"""Threads that a child which judges files in place keeps busy. Each makes the names of all texts that it meets, so one
+child more than there are threads for makes them twice and gains nothing."""
+One = TypeVar("One")
+Other = TypeVar("Other")
+_Waiting = deque[tuple["OpenFile", int]]
+"""Files that nobody has begun with, and the place of each among all."""
+
+
+def at_once(one: Callable[[], One], other: Callable[[], Other], give_up: Callable[[], None]) -> tuple[One, Other]:
+    """Do two things at once.
+
+    Args:
+        one: The first.
+        other: The second.
+        give_up: Makes whatever is still at work fail soon; called when one of them has failed.
+
+    Raises:
+        BaseException: What the first that failed raised.
+    """
+    failures: list[BaseException] = []
+
+    def fail(error: BaseException) -> None:
+        failures.append(error)
+        give_up()
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.submit(_watched, one, fail), threads.submit(_watched, other, fail)
+    if failures:
+        raise failures[0]
+    return first.result(), second.result()
+
+
+def _watched(do: Callable[[], One], fail: Callable[[BaseException], None]) -> One:
+    try:
+        return do()
+    except BaseException as error:
+        fail(error)
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +160,7 @@ class Reader:
 
     Args:
         mapping: What the columns of foreign files mean.
-        workers: The children that decode Parquet, one file each at a time; the first alone reads merchants.
+        workers: The children that decode Parquet, one file each at a time; the last alone reads merchants.
         progress: Told of every byte read.
         in_place: Whether Parquet files whose columns fit may stay where they are.
     """
@@ -130,6 +172,12 @@ class Reader:
         self._in_place = in_place
         self._workers = workers
         self._progress = progress
+        self._surveyors = max(1, pl.thread_pool_size() // _THREADS_PER_SURVEYOR)
+
+    def give_up(self) -> None:
+        """Make whatever is being read fail soon."""
+        for worker in self._workers:
+            worker.give_up()
 
     def look_again(self, file: OpenFile) -> OpenFile:
         """Look at a transaction file for which an entry was to stand.
@@ -157,24 +205,24 @@ class Reader:
                 for block in self._records(file):
                     rows.add(block, index)
             return combine(rows.take(), key, folder)
-        for index, file in enumerate(opened):
-            self._gather(file, index)
-        combined = self._combine(key, folder)
-        self._workers[0].rest()
+        with self._workers[-1].alone() as worker:
+            for index, file in enumerate(opened):
+                self._gather(file, index, worker)
+            combined = self._combine(key, folder, worker)
+            worker.rest()
         return combined
 
-    def _gather(self, file: OpenFile, index: int) -> None:
+    def _gather(self, file: OpenFile, index: int, worker: Worker) -> None:
         """Have the child keep the accepted rows of a merchant file, decoded there or handed over."""
-        worker = self._workers[0]
         if file.plan is None:
             deque(self._decode(file, index, worker), maxlen=0)
             return
         for block in self._records(file):
             deque(worker.ask("gather", frames=[block], index=index), maxlen=0)
 
-    def _combine(self, key: bytes | None, folder: Path) -> Merchants:
+    def _combine(self, key: bytes | None, folder: Path, worker: Worker) -> Merchants:
         """Have the child combine the merchant rows that it keeps."""
-        (message,) = self._workers[0].ask("combine", key=key.hex() if key else None, folder=str(folder))
+        (message,) = worker.ask("combine", key=key.hex() if key else None, folder=str(folder))
         facts = message.facts
         losses = Losses(Counter(facts["stripped"]), Counter(facts["unreadable"]))
         tables = Path(facts["accounts"]), Path(facts["declared"])
@@ -201,56 +249,59 @@ class Reader:
         return rows
 
     def _decode_all(self, opened: Sequence[tuple[OpenFile, int]]) -> list[Rows]:
-        """Have the children decode Parquet files side by side; return what each made of its own."""
-        workers = self._workers[: len(opened)]
-        waiting = deque(opened)
-        with ThreadPoolExecutor(max(1, len(workers))) as threads:
-            started = [threads.submit(self._decode_waiting, worker, waiting) for worker in workers]
+        """Have the children read Parquet files side by side; return what each made of its own."""
+        plain, other = _Waiting(), _Waiting()
+        for file, index in opened:
+            (plain if self._in_place and file.plain else other).append((file, index))
+        surveyors, decoders = min(len(plain), self._surveyors), len(other)
+        asked = self._workers[: max(surveyors, decoders)]
+        with ThreadPoolExecutor(max(1, len(asked))) as threads:
+            started = [
+                threads.submit(self._read_waiting, worker, plain if number < surveyors else _Waiting(), other)
+                for number, worker in enumerate(asked)
+            ]
         return [one.result() for one in started]
 
-    def _decode_waiting(self, worker: Worker, waiting: deque[tuple[OpenFile, int]]) -> Rows:
-        """Decode one file after the other until none is left; a file that fails leaves none to anybody."""
+    def _read_waiting(self, worker: Worker, plain: _Waiting, other: _Waiting) -> Rows:
+        """Judge files in place and decode others until none is left; a file that fails leaves none to anybody."""
         rows = Rows()
         try:
-            while True:
-                file, index = waiting.popleft()
-                if not (self._in_place and file.plain and self._survey(file, index, worker, rows)):
-                    for _ in self._decode(file, index, worker):
-                        pass
-        except IndexError:
-            for message in worker.ask("finish"):
-                staged = message.facts
-                rows.add(Rows([Path(part) for part in staged["parts"]], present=set(staged["present"])))
-            worker.rest()
-            rows.plain = sharing(rows.plain)
-            return rows
+            with worker.alone():
+                for file, index in _taken_from(plain):
+                    if not self._survey(file, index, worker, rows):
+                        other.append((file, index))
+                for file, index in _taken_from(other):
+                    deque(self._decode(file, index, worker), maxlen=0)
+                for message in worker.ask("finish"):
+                    staged = message.facts
+                    rows.add(Rows([Path(part) for part in staged["parts"]], present=set(staged["present"])))
+                worker.rest()
         except BaseException:
-            waiting.clear()
+            plain.clear()
+            other.clear()
             raise
+        rows.plain = sharing(rows.plain)
+        return rows
 
     def _survey(self, file: OpenFile, index: int, worker: Worker, rows: Rows) -> bool:
         """Have a child judge a file that is to stay where it is; false if it has to be staged after all."""
         state, tally = state_of(file.tally.path), file.tally
         mapping: dict[str, Any] = asdict(self._mapping.of(tally.role))
         is_crowded = False
-        for message in worker.ask("survey", tally.path, role=tally.role, mapping=mapping, index=index):
-            facts = message.facts
-            if facts["kind"] == "crowded":
-                is_crowded = True  # and on: what is left of a reply would be taken for that to the next request
-                continue
-            if facts["kind"] == "surveyed":
-                tally.stripped.update(facts["stripped"])
-                tally.unreadable.update(facts["unreadable"])
-                plain = plain_file(tally.path, file.plain or {}, facts, state)
-                lines = [line for rejected in tally.rejected for line in rejected["line"]]
-                rows.add(Rows(plain={index: plain.without(lines)}, present=set(facts["present"])))
-                continue
-            self._count(tally, message)
+        with _digested(tally.path) as digest:
+            for message in worker.ask("survey", tally.path, role=tally.role, mapping=mapping, index=index):
+                facts = message.facts
+                if facts["kind"] == "crowded":
+                    is_crowded = True  # and on: what is left of a reply would be taken for that to the next request
+                elif facts["kind"] == "surveyed":
+                    rows.add(_surveyed(file, index, facts, state))
+                else:
+                    self._count(tally, message)
         if is_crowded:
             tally.rows_read = 0
             tally.rejected.clear()
             return False
-        self._finish(tally, state)
+        self._finish(tally, state, digest.result())
         return True
 
     def _records(self, file: OpenFile) -> Iterator[pl.DataFrame]:
@@ -270,10 +321,11 @@ class Reader:
         """Have a child decode a Parquet file, yield its blocks and keep the file's account."""
         tally, state = file.tally, state_of(file.tally.path)
         mapping: dict[str, Any] = asdict(self._mapping.of(tally.role))
-        for message in worker.ask("read", tally.path, role=tally.role, mapping=mapping, index=index):
-            self._count(tally, message)
-            yield message
-        self._finish(tally, state)
+        with _digested(tally.path) as digest:
+            for message in worker.ask("read", tally.path, role=tally.role, mapping=mapping, index=index):
+                self._count(tally, message)
+                yield message
+        self._finish(tally, state, digest.result())
 
     def _count(self, tally: FileTally, message: Message) -> None:
         """Book a block of rows."""
@@ -283,9 +335,33 @@ class Reader:
         tally.stripped.update(message.facts["stripped"])
         tally.unreadable.update(message.facts["unreadable"])
 
-    def _finish(self, tally: FileTally, state: tuple[int, int, int]) -> None:
-        """Take the digest of a file that was read to its end, and that is still the one that was begun."""
-        tally.size_bytes, tally.sha256 = files.digest(tally.path)
+    def _finish(self, tally: FileTally, state: tuple[int, int, int], digest: tuple[int, str]) -> None:
+        """Note the digest of a file that was read to its end, and that is still the one that was begun."""
+        tally.size_bytes, tally.sha256 = digest
         if state_of(tally.path) != state:
             raise InputError("an input file has changed", (PROBLEMS["MS-FILE-014"].at(tally.path.name),))
         self._progress.advance(tally.size_bytes)
+
+
+def _taken_from(waiting: _Waiting) -> Iterator[tuple[OpenFile, int]]:
+    """Take one file after the other, of which others take as well."""
+    with suppress(IndexError):
+        while True:
+            yield waiting.popleft()
+
+
+@contextmanager
+def _digested(path: Path) -> Iterator[Future[tuple[int, str]]]:
+    """Take the digest of a file while something else is done with it."""
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(files.digest, path)
+
+
+def _surveyed(file: OpenFile, index: int, facts: Mapping[str, Any], state: tuple[int, int, int]) -> Rows:
+    """Make the rows of a file out of what its survey came to, and book what became of its fields."""
+    tally = file.tally
+    tally.stripped.update(facts["stripped"])
+    tally.unreadable.update(facts["unreadable"])
+    plain = plain_file(tally.path, file.plain or {}, facts, state)
+    lines = [line for rejected in tally.rejected for line in rejected["line"]]
+    return Rows(plain={index: plain.without(lines)}, present=set(facts["present"]))

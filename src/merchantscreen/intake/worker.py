@@ -23,8 +23,10 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO, Final, Self
 
 import polars as pl
@@ -80,6 +82,8 @@ class Worker:
         self._name = name
         self._child: subprocess.Popen[bytes] | None = None
         self._started = 0
+        self._is_given_up = False
+        self._use = Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -119,11 +123,25 @@ class Worker:
             pass
         raise _undecodable(where, f"its decoder ended with {self._ending()}")
 
+    @contextmanager
+    def alone(self) -> Iterator[Self]:
+        """Hold the child for requests that belong together, while other threads wait for it."""
+        with self._use:
+            yield self
+
     def rest(self) -> None:
         """Let the child go, and its memory with it; the next request starts another."""
         self._stop()
 
+    def give_up(self) -> None:
+        """End the child for good, whatever thread waits for it: its request fails, and so does every later one."""
+        self._is_given_up = True
+        if (child := self._child) is not None:
+            child.terminate()
+
     def _running(self) -> subprocess.Popen[bytes]:
+        if self._is_given_up:
+            raise MerchantScreenError("reading was given up")
         if self._child is None:
             arguments = [
                 sys.executable,
