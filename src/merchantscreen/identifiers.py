@@ -203,6 +203,8 @@ def _escaped_column(name: str, *, is_plain: bool) -> pl.Expr:
 
 _LONG_NUMBER: Final = r"[0-9]{6,}"
 _BLANKS: Final = r"[ \t]+"
+_BETWEEN_WORDS: Final = "[^a-z0-9_ ][^a-z0-9_]*| [^a-z0-9_]+"
+"""What stands between two words, unless it is a single blank, which stays as it is."""
 _ASCII_SPACE: Final = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 """What Python's `strip` takes off plain ASCII; Polars would leave the last four."""
 
@@ -257,4 +259,4 @@ def normalise_address(text: str) -> str:
 
 def address_expression(column: pl.Expr) -> pl.Expr:
     """Do `normalise_address` for a whole column of plain ASCII; a test holds the two together."""
-    return column.str.to_lowercase().str.replace_all("[^a-z0-9_]+", " ").str.strip_chars(" ")
+    return column.str.to_lowercase().str.replace_all(_BETWEEN_WORDS, " ").str.strip_chars(" ")

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from merchantscreen.contacts import without_contacts
 from merchantscreen.identifiers import without_contacts_expression
+from merchantscreen.intake.hosts import Losses
+from merchantscreen.intake.merchants import trading_names
 
 PIECES = st.sampled_from(["https://", "@", "＠", "/", ".", "shop", "example", " ", "?", "#", ":", "80", "+999", "246",
                           "-", "(", ")", "ü", "\\", "x1", "12", ";", ","])  # fmt: skip
@@ -20,6 +22,16 @@ def test_a_column_and_a_text_come_out_the_same(texts: list[str]) -> None:
     """The expression gives for every row what the function gives for its text."""
     column = pl.Series("text", texts, dtype=pl.String).to_frame().select(without_contacts_expression(pl.col("text")))
     assert column.to_series().to_list() == [without_contacts(text) for text in texts]
+
+
+@given(st.lists(st.none() | TEXTS, max_size=20))
+def test_trading_names_of_which_nothing_is_taken_are_passed_over(texts: list[str | None]) -> None:
+    """Names without any sign of contact data are not folded, and come out as if they had been; losses are counted."""
+    folded = [None if text is None else without_contacts(text).strip(" ") or None for text in texts]
+    cut = sum(before is not None and before.strip(" ") != after for before, after in zip(texts, folded, strict=True))
+    losses = Losses()
+    assert trading_names(pl.Series("dba_name", texts, dtype=pl.String), losses).to_list() == folded
+    assert losses.stripped["dba_name"] == cut
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from merchantscreen.intake.fields import judge, judge_exactly
 from merchantscreen.intake.lines import LINE
 from merchantscreen.tables import MerchantRows, TransactionRows
 
+SHORTEST_TEXT = 40
+"""The shortest limit that a free text of merchant rows has."""
 ODD = st.sampled_from(
     [
         None, "x", "-", "a b", "tab\there", "bell\a", "a" * 64, "a" * 65, "a" * 129, "0" * 12, "12345678901234567890",
@@ -29,7 +31,10 @@ ODD = st.sampled_from(
 SURE = st.from_regex(r"(?:[0-9-]{0,12}[A-Za-z_])*[0-9-]{0,12}", fullmatch=True).filter(
     lambda text: not re.search(soundness.UNSURE, text)
 )
-ANY = ODD | st.text(st.characters(codec="utf-8"), min_size=1, max_size=20) | SURE
+SURE_TEXT = st.from_regex(r"(?:[0-9 .-]{0,12}[!-,/:-~])*[0-9 .-]{0,12}", fullmatch=True).filter(
+    lambda text: len(text) <= SHORTEST_TEXT and not re.search(soundness.UNSURE_TEXT, text)
+)
+ANY = ODD | st.text(st.characters(codec="utf-8"), min_size=1, max_size=20) | SURE | SURE_TEXT
 TABLES = pytest.mark.parametrize(
     ("table", "example"), [(TransactionRows, transaction()), (MerchantRows, merchant())], ids=["payments", "accounts"]
 )
@@ -52,7 +57,10 @@ def test_the_short_way_and_the_long_way_agree(
     """Whatever the fields hold, the same records are accepted, and the others refused for the same reasons."""
     change = st.tuples(st.sampled_from(table.column_names()), ANY)
     frame = _frame(table, example, data.draw(st.lists(change, min_size=1, max_size=8)))
-    quick, exact = judge(frame, table), judge_exactly(frame, table)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(soundness, "_FEW", data.draw(st.sampled_from([0, soundness._FEW]), "values up to which few"))
+        quick = judge(frame, table)
+    exact = judge_exactly(frame, table)
     assert_frame_equal(quick.accepted, exact.accepted.select(quick.accepted.columns))
     assert_frame_equal(quick.rejected.sort("line"), exact.rejected.sort("line"))
 
@@ -67,16 +75,39 @@ def test_what_is_surely_well_breaks_no_rule_of_any_identifier_or_token(text: str
     assert judge_exactly(frame, TransactionRows).rejected.is_empty()
 
 
+@settings(max_examples=300, deadline=None)
+@given(SURE_TEXT)
+def test_what_is_surely_well_breaks_no_rule_of_any_free_text(text: str) -> None:
+    """The pattern that lets free texts and websites past is narrower than the rules about what is in them."""
+    names = ["legal_name", "dba_name", "email", "phone", "address", "website_urls"]
+    frame = _frame(MerchantRows, merchant(), [(name, text) for name in names])
+    assert judge_exactly(frame, MerchantRows).rejected.is_empty()
+
+
 def _has_pattern(column: dy.Column) -> bool:
     return soundness.column_pattern(column) in {soundness.ID_PATTERN, soundness.TOKEN_PATTERN}
 
 
-def test_a_varied_column_hides_nothing() -> None:
-    """One card number, one blank and one address among thousands of different tokens are each found."""
-    bad = {700: card_numbers()[0], 1_500: "two words", 2_999: "name@shop.example"}
-    changes = [("device_token", bad.get(place, f"device-{place}")) for place in range(3_000)]
-    frame = _frame(TransactionRows, transaction(), changes)
-    judged = judge(frame, TransactionRows)
-    assert judged.rejected["line"].to_list() == [place + 3 for place in bad]
+_CARD = card_numbers()[0]
+
+
+@pytest.mark.parametrize(
+    ("table", "example", "name", "bad"),
+    [
+        (TransactionRows, transaction(), "device_token", [_CARD, "two words", "name@shop.example"]),
+        (MerchantRows, merchant(), "legal_name", [f"Shop {_CARD}", "tab and bell\t\a", "x" * 201]),
+        (MerchantRows, merchant(), "website_urls", [_CARD, f"a;{_CARD}", f"https://shop.example/{_CARD}"]),
+        (MerchantRows, merchant(), "principal_tokens", [f"own-1;{_CARD}", "two words", "own-1;name@shop.example"]),
+    ],
+    ids=["token", "text", "list of anything", "list of tokens"],
+)
+def test_a_varied_column_hides_nothing(
+    table: type[dy.Schema], example: dict[str, str], name: str, bad: list[str]
+) -> None:
+    """The few bad ones among thousands of different values are each found, and nothing else is."""
+    places = dict(zip([700, 1_500, 2_999], bad, strict=True))
+    frame = _frame(table, example, [(name, places.get(place, f"value-{place}")) for place in range(3_000)])
+    judged = judge(frame, table)
+    assert judged.rejected["line"].to_list() == [place + 3 for place in places]
     assert judged.accepted.height == 2_998
     assert judged.accepted[LINE].is_sorted()

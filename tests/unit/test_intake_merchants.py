@@ -137,6 +137,27 @@ def test_rows_that_contradict_each_other_are_all_rejected(tmp_path: Path) -> Non
     assert (source.rows_read, source.rows_accepted, source.rows_rejected) == (4, 1, 3)
 
 
+def test_a_refused_row_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Neither tables, nor losses, nor the derived key depend on rows that contradict each other."""
+    others = [
+        {
+            **RICH,
+            "card_acceptor_id": number,
+            "email": "a@other.example",
+            "phone": phone,
+            "website_urls": "other.example/a;?",
+        }
+        for number, phone in (("A", "+1 555"), ("A", "?"), ("Z", "+1 555"), ("Z", "+1 556"))
+    ]
+    alone = _take(tmp_path, RICH)
+    among = _take(tmp_path, *others[:3], RICH, others[3], name="among.csv")
+    assert among.rejects["line"].to_list() == [2, 3, 4, 6]
+    assert among.accounts.equals(alone.accounts)
+    assert among.declared_file.read_bytes() == alone.declared_file.read_bytes()
+    assert among.blind_spots.equals(alone.blind_spots)
+    assert among.pseudonym_key_id == alone.pseudonym_key_id
+
+
 def test_an_acceptor_id_alone_is_not_the_key(tmp_path: Path) -> None:
     """The same card acceptor id at two acquirers, or under a facilitator, is two accounts."""
     rows = [merchant(), merchant(acquirer_id="400002"), merchant(payment_facilitator_id="PF", sub_merchant_id="S")]

@@ -19,6 +19,9 @@ _PLAIN: Final = (
 """What both ways read alike: a name whose last label starts with a letter (so no IP address), no
 trailing dot, port or credentials, and a path without dots or escapes, which a browser would resolve."""
 
+_BARE: Final = rf"^(?:https?://)?(?:{_PLAIN_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?/?$"
+"""The plain values of which nothing is cut off but a scheme in small letters and a last slash."""
+
 HOST_COLUMNS: Final = {"requestor_url": "requestor_host", "acceptor_url": "acceptor_host"}
 """Fields of transactions that hold URLs, and the columns of their hosts."""
 
@@ -47,7 +50,18 @@ def to_hosts(urls: pl.Series, losses: Losses) -> pl.Series:
 
 
 def each_host(urls: pl.Series, losses: Losses) -> pl.Series:
-    """Do `to_hosts` for a column in which nearly all differ: finding those that do not would cost more than they do."""
+    """Do `to_hosts` for a column in which nearly all differ: finding those that do not would cost more than they do.
+
+    Most are bare hosts, which take a quarter of the work of other plain values.
+    """
+    url = pl.col("url")
+    hosts = urls.to_frame("url").lazy().select(bare_host_expression(url)).collect().to_series().alias(urls.name)
+    others = (hosts.is_null() & urls.is_not_null()).arg_true()
+    return hosts.scatter(others, _each_plain(urls.gather(others), losses)) if others.len() else hosts
+
+
+def _each_plain(urls: pl.Series, losses: Losses) -> pl.Series:
+    """Do `to_hosts` for values that are not bare."""
     url = pl.col("url")
     read = urls.to_frame("url").lazy().select(host=host_expression(url), is_cut=cut_expression(url)).collect()
     hosts = read["host"].alias(urls.name)
@@ -91,6 +105,17 @@ def host_expression(column: pl.Expr) -> pl.Expr:
         & (column.str.len_bytes() <= MAX_TEXT_LENGTH)
     )
     return pl.when(is_plain).then(host)
+
+
+def bare_host_expression(column: pl.Expr) -> pl.Expr:
+    """Do `host_expression` for values of which nothing worth counting is cut off; null for all others."""
+    host = column.str.strip_prefix("https://").str.strip_prefix("http://").str.strip_suffix("/").str.to_lowercase()
+    is_bare = (
+        column.str.contains(_BARE)
+        & ~host.str.contains("xn--", literal=True)
+        & (host.str.len_bytes() <= MAX_HOST_LENGTH)
+    )
+    return pl.when(is_bare).then(host)
 
 
 def plain_host(column: pl.Expr) -> pl.Expr:

@@ -66,7 +66,7 @@ def normalised(values: pl.Series, kind: ContactKind) -> pl.Series:
     normal = texts.select(kind.expression(pl.col("text"))).to_series()
     beyond_ascii = (values.str.len_bytes() != values.str.len_chars()).arg_true()
     if beyond_ascii.len():
-        normal = normal.scatter(beyond_ascii, _each(values.gather(beyond_ascii), kind.normalise))
+        normal = normal.scatter(beyond_ascii, _each(values.gather(beyond_ascii), kind.normalise, pl.col("text")))
     return normal.to_frame("normal").select(pl.when(pl.col("normal") != "").then("normal")).to_series()
 
 
@@ -75,16 +75,18 @@ def tokens(key: bytes, kind: ContactKind, normals: pl.Series) -> pl.Series:
 
     One by one and not by distinct value: nearly all differ, and finding the others costs more than they would.
     """
-    digests = _each(normals.cast(pl.Binary), _hmac_sha256(key, kind.prefix.encode()))
-    return pl.select(pl.lit(kind.prefix) + digests.str.head(TOKEN_DIGITS)).to_series()
+    digest = _hmac_sha256(key, kind.prefix.encode())
+    return _each(normals.cast(pl.Binary), digest, pl.lit(kind.prefix) + pl.col("text").str.head(TOKEN_DIGITS))
 
 
-def _each(values: pl.Series, change: Callable[[Any], str]) -> pl.Series:
-    """Apply a function value by value but null, in slices, so that few Python texts exist at once."""
+def _each(values: pl.Series, change: Callable[[Any], str], finish: pl.Expr) -> pl.Series:
+    """Apply a function value by value but null, and an expression to its `text`.
+
+    In slices, so that few Python texts exist at once, and few that are not finished.
+    """
     slices = (values[start : start + _SLICE_ROWS].to_list() for start in range(0, values.len(), _SLICE_ROWS))
-    changed = [
-        pl.Series([None if value is None else change(value) for value in part], dtype=pl.String) for part in slices
-    ]
+    texts = ([None if value is None else change(value) for value in part] for part in slices)
+    changed = [pl.DataFrame({"text": part}, {"text": pl.String}).select(finish).to_series() for part in texts]
     return pl.concat(changed) if changed else pl.Series(dtype=pl.String)
 
 

@@ -9,6 +9,7 @@ Rules kept here:
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Final
 
@@ -23,6 +24,8 @@ from merchantscreen.tables import ID_PATTERN, TOKEN_PATTERN
 
 UNSURE: Final = "[^0-9A-Za-z_-]|[0-9-]{13}"
 """What a token or identifier has in it that could break a rule: another sign, or room for a card number."""
+UNSURE_TEXT: Final = "[^ -~]|[0-9 .-]{13}"
+"""What a free text has in it that could: a sign beyond printable ASCII, or room for a card number."""
 SURE_BYTES: Final = 64
 """The shortest limit that an identifier or token has."""
 _SHORT: Final = 10 ** (MIN_DIGITS - 1) - 1
@@ -104,6 +107,10 @@ def _bad_values(values: pl.Series, column: dy.Column, table: type[dy.Schema]) ->
             return values.clear() if _is_within(values, column) else values.filter(~_fine(values, column, table))
         case pl.String() if is_shaped(name, table) and _is_varied(values):
             distinct = values.filter(~_is_sure(values)).unique()
+        case pl.String() if isinstance(column, dy.String) and _is_free(column) and _is_varied(values):
+            distinct = values.filter(_is_unsure_text(values, column)).unique()
+        case pl.List() if _holds_any(column):
+            distinct = _unsure_lists(values.drop_nulls(), table).unique()
         case _:
             distinct = values.drop_nulls().unique()
     return distinct.filter(~_fine(distinct.alias(name), column, table)) if distinct.len() else distinct
@@ -111,9 +118,7 @@ def _bad_values(values: pl.Series, column: dy.Column, table: type[dy.Schema]) ->
 
 def _has_rules(dtype: pl.DataType, column: dy.Column) -> bool:
     """Tell whether a value that is there could break anything; moments, dates and booleans are what they are."""
-    return not (dtype.is_temporal() or dtype == pl.Boolean) or len(column.validation_rules(pl.lit(None))) > (
-        not column.nullable
-    )
+    return not (dtype.is_temporal() or dtype == pl.Boolean) or len(_rules(column)) > (not column.nullable)
 
 
 def column_pattern(column: dy.Column) -> str | None:
@@ -127,6 +132,35 @@ def _is_unsure(text: pl.Expr) -> pl.Expr:
 
 def _is_sure(values: pl.Series) -> pl.Series:
     return values.to_frame().select(~_is_unsure(pl.first()) & (pl.first() != "")).to_series()
+
+
+def _is_free(column: dy.String) -> bool:
+    """Tell a free text, of which the schema at most says how long it may be."""
+    return _rules(column) <= {"nullability", "max_length"}
+
+
+def _is_unsure_text(values: pl.Series, column: dy.String) -> pl.Series:
+    """Mark the free texts that could break a rule; null is null."""
+    marks = values.str.contains(UNSURE_TEXT)
+    return marks if column.max_length is None else marks | (values.str.len_bytes() > column.max_length)
+
+
+def _holds_any(column: dy.Column) -> bool:
+    """Tell a list of which the schema at most says that neither it nor an item may be missing."""
+    return isinstance(column, dy.List) and _rules(column) <= {"nullability", "inner_nullability"}
+
+
+def _unsure_lists(lists: pl.Series, table: type[dy.Schema]) -> pl.Series:
+    """Return the lists with an item that could break a rule."""
+    pattern = UNSURE if lists.name in identifiers(table) else UNSURE_TEXT
+    items = lists.alias("item").to_frame().with_row_index("place").explode("item")
+    unsure = items.filter(pl.col("item").is_null() | pl.col("item").str.contains(pattern))
+    return lists.gather(unsure["place"].unique())
+
+
+def _rules(column: dy.Column) -> AbstractSet[str]:
+    """Name the rules that the schema has for a column."""
+    return column.validation_rules(pl.lit(None)).keys()
 
 
 def _is_varied(values: pl.Series) -> bool:
