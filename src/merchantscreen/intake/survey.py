@@ -15,7 +15,8 @@ A file with too many distinct names is staged as well: its list of names would b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,8 @@ MOST_TEXTS: Final = 4_000_000
 """Distinct texts of one field up to which a file is read in place: about half a gigabyte."""
 _TYPES: Final = schema_of(TransactionRows)
 _NO_LINES: Final = pl.Series(LINE, [], pl.Int64)
+_SIDE_BY_SIDE: Final = 2
+"""Questions that are asked of a file at once: between scans, which keep all cores busy, one does what only one can."""
 _SPAN_ROWS: Final = 2_500_000
 """Rows that are hashed at once, 32 bytes each."""
 Tell = Callable[[int, pl.DataFrame], None]
@@ -144,30 +147,39 @@ class Surveyor:
             CrowdedError: The file is to be staged instead.
         """
         whole = _Stored(path, plan, row_count)
-        texts: dict[str, pl.Series] = {}
-        doubtful = [self._doubtful(whole, column, texts) for column in _told(whole, tell)]
-        file = replace(whole, rejected=_rejected(whole, pl.concat(doubtful).unique(), tell))
-        named = self._names.add(texts, self._folder / name)
-        self._note_present(file)
-        tables = {**self._tables(file, name), **named}
-        return {"tables": tables, "present": sorted(self._columns_present()), **self._losses(file), **_span(file)}
+        steps = _Steps(row_count, sum(1 + (column in NAMED) for column in plan.columns), tell)
+        # what meets texts holds the interpreter, so nothing else is done meanwhile
+        texts = {column: steps.after(_met(whole, column)) for column in NAMED if column in plan.columns}
+        doubtful = [steps.after(_of_open(whole, column)) for column in plan.columns if _is_open(column)]
+        rest = [column for column in plan.columns if not _is_open(column)]
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
+            each = threads.map(lambda column: self._doubtful(whole, column, texts), rest)
+            doubtful += [steps.after(lines) for lines in each]
+            file = replace(whole, rejected=_rejected(whole, pl.concat(doubtful).unique(), tell))
+            others = threads.submit(self._tables, file, name)
+            named = self._names.add(texts, self._folder / name)
+            self._note_present(file)
+            facts = {"present": sorted(self._columns_present()), **self._losses(file), **_span(file)}
+        return {"tables": {**others.result(), **named}, **facts}
 
     def _doubtful(self, file: _Stored, name: str, texts: dict[str, pl.Series]) -> pl.Series:
-        """List the lines with a value of a field that could break a rule; note the texts that are names."""
+        """List the lines with a value of a field that could break a rule.
+
+        Args:
+            file: The file.
+            name: A field, none of `_is_open`.
+            texts: What was met in the fields of names; of this one only what is new and well is left.
+        """
+        if name in NAMED:
+            values = self._names.new(name, texts[name])
+            marks = fields.doubtful_values(values.alias(name), TransactionRows)
+            texts[name] = values.filter(~marks)
+            return _lines_of(file, name, values.filter(marks))
+        if _TYPES[name] == pl.String:
+            return _lines_of(file, name, _bad(_unsure(file, name).alias(name)))
         if _TYPES[name] == pl.Datetime and _is_within_years(file, name):
             return _NO_LINES
-        if _TYPES[name] != pl.String:
-            return file.lines(name, partial(soundness.doubt, name, TransactionRows))
-        found = _to_judge(file, name)
-        values = self._names.new(name, found) if name in NAMED else found.unique()
-        marks = fields.doubtful_values(values.alias(name), TransactionRows)
-        if name in NAMED:
-            texts[name] = values.filter(~marks)
-        bad = values.filter(marks)
-        is_required = not TransactionRows.columns()[name].nullable
-        if bad.is_empty() and not is_required:
-            return _NO_LINES
-        return file.lines(name, lambda column: _is_bad(column, bad, is_required=is_required))
+        return file.lines(name, partial(soundness.doubt, name, TransactionRows))
 
     # ----------------------------------------------------------------------- what is known of a judged file
 
@@ -232,16 +244,45 @@ def _is_within_years(file: _Stored, name: str) -> bool:
     return not missing and first is not None and soundness.are_sound_years(first, last)
 
 
-def _to_judge(file: _Stored, name: str) -> pl.Series:
-    """List the texts of a field that are not surely well, perhaps several times.
+def _is_open(name: str) -> bool:
+    """Tell a field of texts of no set shape that are no names: all of them have to be looked at."""
+    return _TYPES[name] == pl.String and name not in NAMED and not soundness.is_shaped(name, TransactionRows)
+
+
+def _of_open(file: _Stored, name: str) -> pl.Series:
+    """List the lines with a text of such a field that could break a rule."""
+    return _lines_of(file, name, _bad(_met(file, name).unique().alias(name)))
+
+
+def _bad(values: pl.Series) -> pl.Series:
+    return values.filter(fields.doubtful_values(values, TransactionRows))
+
+
+def _lines_of(file: _Stored, name: str, bad: pl.Series) -> pl.Series:
+    """List the lines that hold a bad text, or none where there has to be one."""
+    is_required = not TransactionRows.columns()[name].nullable
+    if bad.is_empty() and not is_required:
+        return _NO_LINES
+    return file.lines(name, lambda column: _is_bad(column, bad, is_required=is_required))
+
+
+def _unsure(file: _Stored, name: str) -> pl.Series:
+    """List the texts of a field with a set shape that are not surely well.
 
     Raises:
         CrowdedError: There are too many to have them in memory.
     """
-    if soundness.is_shaped(name, TransactionRows):
-        doubted = file.where(name, partial(soundness.doubt, name, TransactionRows)).select(file.plan.columns[name])
-        _check_crowd(file, doubted)
-        return doubted.unique().collect(engine="streaming").to_series()
+    doubted = file.where(name, partial(soundness.doubt, name, TransactionRows)).select(file.plan.columns[name])
+    _check_crowd(file, doubted)
+    return doubted.unique().collect(engine="streaming").to_series()
+
+
+def _met(file: _Stored, name: str) -> pl.Series:
+    """List the texts of a field, perhaps several times.
+
+    Raises:
+        CrowdedError: There are too many to have them in memory.
+    """
     met = _Met()
     file.count(name, lambda column: column.map_batches(met, return_dtype=pl.Boolean, is_elementwise=True))
     return met.texts()
@@ -295,14 +336,27 @@ def _is_bad(column: pl.Expr, bad: pl.Series, *, is_required: bool) -> pl.Expr:
 # --------------------------------------------------------------------------- all fields
 
 
-def _told(file: _Stored, tell: Tell) -> Iterator[str]:
-    """Go through the fields, and tell of the rows in as many steps: reading a field is the work."""
-    done, names = 0, tuple(file.plan.columns)
-    for step, name in enumerate(names, start=1):
-        yield name
-        share = file.row_count * step // len(names) - done
-        tell(share, pl.DataFrame(schema=REJECT_ROW_SCHEMA))
-        done += share
+class _Steps:
+    """Tells of the rows of a file in equal shares, one for each question: asking it is the work.
+
+    Args:
+        row_count: Rows of the file.
+        step_count: Questions.
+        tell: Told.
+    """
+
+    def __init__(self, row_count: int, step_count: int, tell: Tell) -> None:
+        self._row_count, self._step_count, self._tell = row_count, step_count, tell
+        self._done_count = 0
+
+    def after(self, answer: pl.Series) -> pl.Series:
+        """Tell that a question is answered."""
+        self._done_count += 1
+        told, all_told = (
+            self._row_count * done // self._step_count for done in (self._done_count - 1, self._done_count)
+        )
+        self._tell(all_told - told, pl.DataFrame(schema=REJECT_ROW_SCHEMA))
+        return answer
 
 
 def _check_crowd(file: _Stored, texts: pl.LazyFrame) -> None:
