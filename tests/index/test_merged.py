@@ -95,6 +95,30 @@ def answers_of(engine: PolarsEngine, part: Part, asked: Part) -> Iterator[Sequen
 
 
 @pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize("pass_rows", [1, 9, 1_000])
+def test_every_row_is_in_the_block_of_its_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pass_rows: int
+) -> None:
+    """In the order of the entries; also where a pass is smaller than an account, or larger than all of them."""
+    monkeypatch.setattr(merged, "PASS_ROWS", pass_rows)
+    found = world(tmp_path)
+    _, one = opened(found)
+    entries = sorted(index_of(found).all_entries(), key=lambda entry: entry.facts.first_at or LATER)
+    directory = pl.read_parquet(one.accounts)
+    assert directory["account_id"].is_unique().all()
+    rows = pl.concat([pl.read_parquet(path, columns=ROW_COLUMNS) for entry in entries for path in entry.table("rows")])
+    assert directory["account_id"].to_list() == rows["account_id"].unique().sort().to_list()
+    wanted = rows.join(directory, on="account_id", how="left", maintain_order="left")
+    assert len(list(one.folder.glob("rows-*.parquet"))) == directory["block"].n_unique()
+    for number in directory["block"].unique():
+        block = pl.read_parquet(one.block(number))
+        of_block = wanted.filter(pl.col("block") == number).select(ROW_COLUMNS)
+        assert block.height
+        in_turn = block.sort("account_id", maintain_order=True)
+        assert in_turn.equals(of_block.sort("account_id", maintain_order=True))
+
+
+@pytest.mark.usefixtures("_small")
 def test_a_screen_uses_them_where_all_their_entries_count(tmp_path: Path) -> None:
     """For both files they stand in, for one of them or a moment that cuts one they do not; the result is the same."""
     found = world(tmp_path)

@@ -8,7 +8,7 @@
     parquet      decoding, in the child process that worker runs
     merchants    accounts and their declared identifiers; pseudonyms makes the tokens
     transactions staged as Parquet parts; duplicates takes repetitions out
-    index        files that were read before; entries and known are what is kept, reducing makes it
+    index        files that were read before; entries and known are what is kept; reducing makes it, of columns
     merged       tables of many entries put together, for one small read
     digests      of files that nobody has touched since: noted, not taken again
     strangers    accounts with transactions but without a merchant row

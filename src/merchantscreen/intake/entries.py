@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -28,12 +28,15 @@ from pydantic import BaseModel, ConfigDict
 
 from merchantscreen import __version__
 from merchantscreen.intake import keys, reducing
+from merchantscreen.intake.columns import Columns
 from merchantscreen.intake.files import digest
 from merchantscreen.intake.mapping import RoleMapping
 from merchantscreen.intake.problems import REJECT_ROW_SCHEMA
 from merchantscreen.intake.tally import FileTally
+from merchantscreen.intake.transactions import COLUMNS
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Another one whenever other rows are in a bucket: an attempt is gone on with bucket by bucket."""
 FACTS: Final = "facts.json"
 _KEYS: Final = "keys.parquet"
 _REJECTS: Final = "rejects.parquet"
@@ -64,7 +67,7 @@ class Facts(FolderFacts):
     """What is known of an entry without opening its tables.
 
     Attributes:
-        format: Version of this form.
+        format: Version of this form; what an earlier one says is read in the same way.
         recipe: How the file was read, see `recipe`.
         sha256: Digest of the file.
         size_bytes: Its size.
@@ -79,7 +82,7 @@ class Facts(FolderFacts):
         bucket_count: Buckets of every table.
     """
 
-    format: Literal[1]
+    format: Literal[1, 2]
     recipe: str
     sha256: str
     size_bytes: int
@@ -196,14 +199,12 @@ class Accepted:
 
     Attributes:
         tally: The account of the file, repetitions within it included.
-        parts: Its accepted rows, staged.
-        present: Columns with values.
+        columns: Its accepted rows.
         keys: Hashes of all its keys, also of rows that were refused as repetitions: Int64.
     """
 
     tally: FileTally
-    parts: Sequence[Path]
-    present: frozenset[str]
+    columns: Columns
     keys: pl.Series
 
 
@@ -219,15 +220,17 @@ def write_entry(folder: Path, accepted: Accepted, how: str) -> Entry:
     place = folder / entry_name(tally.sha256, how)
     begin(place)
     done = [number for number in range(count) if _is_done(place, number)]
-    for number, rows in reducing.buckets(accepted.parts, count, done):
-        for name, table in reducing.tables_of(rows).items():
+    present = {name for number in done for name in _present(place / _bucket_file("rows", number))}
+    for number, bucket in reducing.buckets(accepted.columns, count, done):
+        present |= bucket.present
+        for name, table in reducing.tables_of(bucket).items():
             _write(table, place / _bucket_file(name, number))
     _write(accepted.keys.to_frame("key"), place / _KEYS)
     _write(pl.concat(tally.rejected) if tally.rejected else _NO_REJECTS, place / _REJECTS)
     first, last = _span(place, count)
     facts = Facts(
         format=FORMAT, recipe=how, sha256=tally.sha256, size_bytes=tally.size_bytes, rows_read=tally.rows_read,
-        row_count=tally.rows_accepted, fields=tuple(sorted(tally.fields)), present=tuple(sorted(accepted.present)),
+        row_count=tally.rows_accepted, fields=tuple(sorted(tally.fields)), present=tuple(sorted(present)),
         stripped=dict(tally.stripped), unreadable=dict(tally.unreadable), first_at=first, last_at=last,
         bucket_count=count, files=facts_of_files(place),
     )  # fmt: skip
@@ -256,6 +259,12 @@ def _bucket_file(table: str, number: int) -> str:
 
 def _is_done(place: Path, number: int) -> bool:
     return all((place / _bucket_file(name, number)).exists() for name in reducing.TABLES)
+
+
+def _present(rows: Path) -> Iterator[str]:
+    """Yield the columns of tables.Transactions with a value in a bucket that an earlier attempt has made."""
+    counts = pl.scan_parquet(rows, glob=False).select(pl.col(COLUMNS).count()).collect(engine="streaming")
+    yield from (name for name, count in counts.row(0, named=True).items() if count)
 
 
 def _span(place: Path, count: int) -> tuple[datetime | None, datetime | None]:

@@ -1,7 +1,8 @@
 """Making the index: each file that has no entry yet is read, judged, and reduced to one.
 
 Rules kept here:
-* a file is read exactly as a screen reads it; what a screen would reject is rejected here, with the same words;
+* a file is judged exactly as a screen judges it, in place where its columns fit; what a screen would reject is
+  rejected here, with the same words;
 * one file after the other for each process that decodes, so a stop loses at most the files that are underway,
   and of these no bucket that is finished.
 """
@@ -26,10 +27,12 @@ from merchantscreen.intake import (
     read_merchants,
     sources_of,
 )
+from merchantscreen.intake.columns import Columns, ColumnsInPlace, StagedColumns
 from merchantscreen.intake.entries import Accepted, Entry, recipe, write_entry
 from merchantscreen.intake.index import Index
+from merchantscreen.intake.inplace import PlainFile, sharing, tables_of, unchanged
 from merchantscreen.intake.mapping import ColumnMapping
-from merchantscreen.intake.reading import OpenFile, Reader, look_at
+from merchantscreen.intake.reading import OpenFile, Reader, Rows, look_at
 from merchantscreen.intake.worker import Worker
 from merchantscreen.records import Progress, Role, Silent
 
@@ -150,9 +153,10 @@ def _side_by_side(jobs: Sequence[_Job], work: Path) -> list[Entry]:
         staging.mkdir()
         try:
             with Worker(staging) as worker:
+                maker = _Maker(worker, staging)
                 while waiting:
                     place, job = waiting.popleft()
-                    done[place] = _entry(job, worker, staging)
+                    done[place] = maker.entry(job)
         except IndexError:
             return
         except BaseException:
@@ -166,14 +170,42 @@ def _side_by_side(jobs: Sequence[_Job], work: Path) -> list[Entry]:
     return [done[place] for place in range(len(jobs))]
 
 
-def _entry(job: _Job, worker: Worker, staging: Path) -> Entry:
-    """Read one file and reduce it."""
-    tally = job.file.tally
-    rows = Reader(job.mapping, [worker], job.tell).transactions({0: job.file}, staging)
-    keys = duplicates.key_hashes(sources_of(rows))
-    drop_repeated([job.file], rows)
-    how = recipe(job.mapping.transactions)
-    entry = write_entry(job.index.transactions, Accepted(tally, rows.parts, frozenset(rows.present), keys), how)
-    for part in rows.parts:
-        part.unlink()
-    return entry
+class _Maker:
+    """Makes one entry after the other.
+
+    Args:
+        worker: The child that judges and decodes.
+        staging: Its folder.
+    """
+
+    def __init__(self, worker: Worker, staging: Path) -> None:
+        self._worker, self._staging = worker, staging
+        self._surveyed: dict[int, PlainFile] = {}
+
+    def entry(self, job: _Job) -> Entry:
+        """Read one file and reduce it."""
+        tally = job.file.tally
+        rows = self._read(job)
+        keys = duplicates.key_hashes(sources_of(rows))
+        with unchanged(tuple(rows.plain.values())):
+            drop_repeated([job.file], rows)
+        accepted = Accepted(tally, _columns(rows, tally.rows_read), keys)
+        entry = write_entry(job.index.transactions, accepted, recipe(job.mapping.transactions))
+        for path in (*rows.parts, *tables_of(rows.plain.values(), "hashes"), *tables_of(rows.plain.values(), "held")):
+            path.unlink()
+        return entry
+
+    def _read(self, job: _Job) -> Rows:
+        """Have the file judged, and staged if it cannot stay where it is."""
+        reader, number = Reader(job.mapping, [self._worker], job.tell), len(self._surveyed)
+        rows = reader.in_place(job.file, number)
+        if rows is None:
+            return reader.transactions({0: job.file}, self._staging)
+        self._surveyed |= rows.plain
+        rows.plain = {0: sharing(self._surveyed)[number]}
+        return rows
+
+
+def _columns(rows: Rows, row_count: int) -> Columns:
+    (file,) = rows.plain.values() or (None,)
+    return ColumnsInPlace(file, row_count) if file else StagedColumns(rows.parts)

@@ -108,17 +108,20 @@ class PlainFile:
 
     # ----------------------------------------------------------------------- rows
 
-    def rows(self, *, numbered: bool = False) -> pl.LazyFrame:
+    def rows(self, *, numbered: bool = False, start: int = 0, count: int | None = None) -> pl.LazyFrame:
         """Open the rows under the names of our fields, not yet made anything of; rejected ones are left out.
 
         Args:
             numbered: Whether their lines come along, as `LINE`.
+            start: Rows to pass over, the rejected among them.
+            count: Rows to read then, the rejected among them; all when None.
         """
         name = LINE if numbered or self.rejected_lines else None
         # bounds that a file states of itself are not believed: rows could be hidden behind them
         rows = pl.scan_parquet(list(self.paths), glob=False, hive_partitioning=False, cache=False, use_statistics=False,
                                row_index_name=name, row_index_offset=1, extra_columns="ignore")  # fmt: skip
-        left = rows.filter(~pl.col(LINE).is_in(list(self.rejected_lines))) if self.rejected_lines else rows
+        some = rows if count is None else rows.slice(start, count)
+        left = some.filter(~pl.col(LINE).is_in(list(self.rejected_lines))) if self.rejected_lines else some
         renamed = (pl.col(theirs).alias(ours) for ours, theirs in self.columns.items())
         return left.select(*([LINE] if numbered else []), *renamed)
 

@@ -35,7 +35,7 @@ from merchantscreen.intake.entries import (
     sealed,
     sync,
 )
-from merchantscreen.intake.transactions import COLUMNS
+from merchantscreen.intake.transactions import COLUMNS, write_part
 
 FORMAT: Final = 1
 GROUP_ENTRIES: Final = 20
@@ -148,9 +148,8 @@ def merge(folder: Path, group: Sequence[Entry], work: Path) -> None:
     place = work / "merged"
     place.mkdir()
     directory = _directory(group)
-    for part in directory.partition_by("pass", maintain_order=True):
-        for number, rows in _blocks(group, part):
-            reducing.write_table(rows, place / _block_file(number))
+    for number, rows in _blocks(group, directory, work):
+        reducing.write_table(rows, place / _block_file(number))
     reducing.write_table(directory.select("account_id", "block").sort("account_id"), place / _ACCOUNTS)
     for column in reducing.NAMES:
         reducing.write_table(_pairs(group, column), place / _pairs_file(column))
@@ -163,37 +162,96 @@ def merge(folder: Path, group: Sequence[Entry], work: Path) -> None:
 
 
 def _directory(group: Sequence[Entry]) -> pl.DataFrame:
-    """Give every account its block: `account_id, pass, block`, in the order of the rows.
+    """Give every account its block: `account_id, pass, place, block, is_first`, in the order of the rows.
 
     First come accounts that can stand for their trade, by the very order in which these are chosen: every screen
     measures them, and finds them in a few blocks. The rest are in order of their ids, as they are in the entries.
+    All are read in that order too, in passes.
     """
     counted = _scan(group, "days").group_by("account_id").agg(rows=pl.col("transaction_count").sum()).collect()
-    drawn = counted.with_columns(draw=draws(counted["account_id"])).sort("draw", "account_id")
-    first = drawn.filter(pl.col("rows").cum_sum() <= PASS_ROWS)
-    rest = drawn.join(first, on="account_id", how="anti").sort("account_id")
     before = pl.col("rows").cum_sum() - pl.col("rows")
-    ordered = pl.concat(
-        [first.with_columns(pl.lit(0, pl.Int64).alias("pass")),
-         rest.with_columns((1 + before // PASS_ROWS).alias("pass"))]
-    )  # fmt: skip
-    within = before.over("pass") // BLOCK_ROWS
-    block = pl.struct("pass", within=within).rle_id().cast(pl.Int64)
-    return ordered.select("account_id", "pass", block=block)
+    # numbered anew, as a large account leaves a gap
+    listed = counted.sort("account_id").with_columns((before // PASS_ROWS).rle_id().alias("pass"))
+    drawn = listed.with_columns(draw=draws(listed["account_id"])).sort("draw", "account_id")
+    first = drawn.filter(pl.col("rows").cum_sum() <= PASS_ROWS).drop("draw").with_columns(is_first=pl.lit(value=True))
+    rest = listed.join(first, on="account_id", how="anti", maintain_order="left")
+    ordered = pl.concat([first, rest.with_columns(is_first=pl.lit(value=False))]).with_row_index("place")
+    piece = pl.when("is_first").then(-1).otherwise("pass")
+    block = pl.struct(piece.alias("piece"), within=before.over(piece) // BLOCK_ROWS).rle_id().cast(pl.Int64)
+    return ordered.select("account_id", "pass", "place", block.alias("block"), "is_first")
 
 
-def _blocks(group: Sequence[Entry], part: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Yield the blocks of a part of the directory, each with its rows in the order of the accounts."""
-    accounts = part["account_id"]
-    # the bounds spare row groups, the list tells accounts between them that are elsewhere
-    between = pl.col("account_id").is_between(pl.lit(accounts.min()), pl.lit(accounts.max()))
-    own = between & pl.col("account_id").is_in(accounts.implode())
-    # in one piece, as picking rows out of hundreds of pieces takes three times as long
-    rows = _scan(group, "rows").select(COLUMNS).filter(own).collect(engine="streaming").rechunk()
-    places = part.select("account_id", "block").with_row_index("place")
-    order = rows.select("account_id").with_row_index("row").join(places, on="account_id").sort("place", "row")
-    for number, block in order.group_by("block", maintain_order=True):
-        yield int(str(number[0])), rows[block["row"]]
+def _blocks(group: Sequence[Entry], directory: pl.DataFrame, work: Path) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Yield the blocks of the directory, each with its rows in the order of the accounts.
+
+    Entries are sorted by account, so a pass is one piece of each of their files, and these are gone through once.
+    The rows of accounts that come first turn up in every pass; they wait on the disk.
+    """
+    bounds = directory.group_by("pass").agg(pl.col("account_id").min()).sort("pass")["account_id"]
+    files = [file for entry in group for file in _files(entry, bounds)]
+    waiting, first_blocks = [], directory.filter("is_first")["block"].n_unique()
+    for number in range(bounds.len()):
+        pieces = [file.piece(number) for file in files]
+        own = directory.filter(pl.col("pass") == number)
+        rows, blocks = _in_order([piece for piece in pieces if piece is not None], own)
+        first_count = int((blocks < first_blocks).sum())
+        waiting.append(work / f"first-{number:05d}.parquet")
+        write_part(rows.head(first_count), waiting[-1])
+        yield from _cut(rows.slice(first_count), blocks.slice(first_count))
+    yield from _cut(*_in_order([pl.scan_parquet(waiting, glob=False)], directory.filter("is_first")))
+    for path in waiting:
+        path.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """Rows of an entry, sorted by account.
+
+    Attributes:
+        rows: The file.
+        starts: Where the rows of each pass begin, and where the last end.
+    """
+
+    rows: pl.LazyFrame
+    starts: Sequence[int]
+
+    def piece(self, number: int) -> pl.LazyFrame | None:
+        """Give the rows of a pass; None without any."""
+        start, end = self.starts[number : number + 2]
+        return self.rows.slice(start, end - start) if end > start else None
+
+
+def _files(entry: Entry, bounds: pl.Series) -> Iterator[_File]:
+    """Open the files of an entry.
+
+    Args:
+        entry: The entry.
+        bounds: The first account of each pass.
+    """
+    for rows, days in zip(entry.table("rows"), entry.table("days"), strict=True):
+        counted = pl.read_parquet(days, columns=["account_id", "transaction_count"], glob=False)
+        ends = pl.concat([pl.Series([0]), counted["transaction_count"].cum_sum()])
+        starts = ends.gather(counted["account_id"].search_sorted(bounds, "left"))
+        yield _File(pl.scan_parquet(rows, glob=False).select(COLUMNS), [*starts, ends[-1]])
+
+
+def _in_order(pieces: Sequence[pl.LazyFrame], accounts: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """Read rows of some accounts, and put them into the order of the directory; give them, and the block of each."""
+    columns = pl.concat(pieces).collect(engine="streaming").get_columns()
+    placed = columns[0].to_frame().join(accounts, on="account_id", how="left", maintain_order="left")
+    order = placed.select("place", "block").with_row_index("row").sort("place", maintain_order=True)
+    ordered = []
+    while columns:  # one after the other, so that none is in memory twice; in one piece, as that is what is quick
+        ordered.append(columns.pop().rechunk().gather(order["row"]))
+    return pl.DataFrame(ordered).select(COLUMNS), order["block"]
+
+
+def _cut(rows: pl.DataFrame, blocks: pl.Series) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Cut rows where the next block begins."""
+    start = 0
+    for length, number in blocks.rle().struct.unnest().iter_rows():
+        yield number, rows.slice(start, length)
+        start += length
 
 
 def _pairs(group: Sequence[Entry], column: str) -> pl.DataFrame:

@@ -248,6 +248,19 @@ class Reader:
             rows.add(decoded)
         return rows
 
+    def in_place(self, file: OpenFile, number: int) -> Rows | None:
+        """Judge one transaction file that stays where it is; the child remembers its names for the next.
+
+        Args:
+            file: The file.
+            number: Another one for every file that the child is asked about.
+
+        Returns:
+            The file, its place among all being `number`; None where it has to be staged.
+        """
+        rows = Rows()
+        return rows if file.plain and self._survey(file, number, self._workers[0], rows) else None
+
     def _decode_all(self, opened: Sequence[tuple[OpenFile, int]]) -> list[Rows]:
         """Have the children read Parquet files side by side; return what each made of its own."""
         plain, other = _Waiting(), _Waiting()
