@@ -22,19 +22,22 @@ _LINK_COLUMNS: Final = {
 """Columns of the staged transactions in which flagged domains are looked for, and where they come from."""
 
 
-def find(traffic: Traffic, accounts: pl.DataFrame, results: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
+def find(
+    traffic: Traffic, accounts: pl.DataFrame, results: pl.DataFrame, *, knows_everybody: bool = False
+) -> tuple[pl.DataFrame, ...]:
     """Find accounts, rules and transactions that could not be tested.
 
     Args:
         traffic: The transactions of the run.
         accounts: tables.Accounts.
         results: tables.RuleResults of the neighbourhood.
+        knows_everybody: Whether it is known that every account with transactions is among these.
 
     Returns:
         Frames of tables.BlindSpots.
     """
     return (
-        *_accounts(accounts, traffic.accounts().to_frame()),
+        *_accounts(accounts, traffic.accounts(), knows_everybody=knows_everybody),
         _facilitators(accounts),
         _rules(results),
         _spot(
@@ -60,9 +63,10 @@ def without_link_data(present: frozenset[str], domain_count: int) -> pl.DataFram
     return pl.DataFrame(rows, schema=schema_of(BlindSpots), orient="row")
 
 
-def _accounts(accounts: pl.DataFrame, active: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    unknown = active.join(accounts.select("account_id"), on="account_id", how="anti").height
-    idle = accounts.height - (active.height - unknown)  # each account once in both
+def _accounts(accounts: pl.DataFrame, active: pl.Series, *, knows_everybody: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    known = accounts.select("account_id")
+    unknown = 0 if knows_everybody else active.to_frame().join(known, on="account_id", how="anti").height
+    idle = accounts.height - (active.len() - unknown)  # each account once in both
     return (
         _spot(
             BlindSpot.ACCOUNT_WITHOUT_MERCHANT_ROW, "transactions", unknown,

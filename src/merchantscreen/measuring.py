@@ -26,9 +26,9 @@ from merchantscreen.engines import Engine, Frame
 from merchantscreen.features import AGENT, FACILITATOR, Crowds, Numbers, Surroundings
 from merchantscreen.identifiers import kinds_of
 from merchantscreen.neighbourhood import Neighbourhood
-from merchantscreen.policy.model import EvidenceModel, Policy
+from merchantscreen.policy.model import EvidenceModel, Measures, Policy
 from merchantscreen.referrals.flagging import Flagged
-from merchantscreen.traffic import Taken, Traffic
+from merchantscreen.traffic import Asked, Taken, Traffic
 from merchantscreen.vocabulary import Specificity
 
 AT_ONCE: Final = 10_000
@@ -59,12 +59,14 @@ class Data:
         declared: tables.DeclaredIdentifiers, on the same engine.
         accounts: tables.Accounts.
         lots: The lot of each account by which it stands for its trade, where somebody kept them.
+        by_account: The rows of `declared` in the order of accounts, where somebody kept them so.
     """
 
     traffic: Traffic
     declared: Frame
     accounts: pl.DataFrame
     lots: pl.Series | None = None
+    by_account: Frame | None = None
 
 
 def measure(
@@ -87,9 +89,10 @@ def measure(
     declared = _declared_around(data, wanted)
     direct = features.direct_links(links, flagged.domains).select("account_id").unique().sort("account_id")
     to_measure = _to_measure(data, own, wanted, declared, model)
-    taken = data.traffic.take({features.PAYMENTS: to_measure.taken, features.NAMES: wanted["account_id"]}, "measured")
+    rows_of = {features.PAYMENTS: to_measure.near, features.NAMES: wanted["account_id"]}
+    taken = data.traffic.take(Asked(rows_of, compared=to_measure.peers), "measured")
     names = _names(data.traffic.engine, taken, wanted, direct)
-    everyone = pl.concat([to_measure.taken.to_frame(), declared.select("account_id")]).unique()
+    everyone = pl.concat([to_measure.near, to_measure.peers, declared["account_id"]]).unique().to_frame()
     surroundings = Surroundings(
         accounts=data.accounts.join(everyone, on="account_id", how="semi"),
         declared=declared,
@@ -101,9 +104,8 @@ def measure(
     )
     caution = frozenset(entry.host for entry in policy.caution_hosts)
     engine, measures = data.traffic.engine, policy.measures
-    payments = _counted(engine, taken, to_measure.near, AT_ONCE, partial(features.payment_stages, measures=measures))
-    peers = to_measure.peers
-    compared = _counted(engine, taken, peers, COMPARED_AT_ONCE, partial(features.compared_stages, measures=measures))
+    payments = _counted(engine, to_measure.near, AT_ONCE, partial(_paid, taken, measures=measures))
+    compared = _counted(engine, to_measure.peers, COMPARED_AT_ONCE, taken.compared)
     numbers = Numbers(model, measures, caution)
     table = features.assemble(payments, compared, names, surroundings, numbers, as_of)
     return Measured(own, wanted.join(table, on="account_id", how="left"))
@@ -123,11 +125,6 @@ class _ToMeasure:
 
     near: pl.Series
     peers: pl.Series
-
-    @property
-    def taken(self) -> pl.Series:
-        """Everybody."""
-        return pl.concat([self.near, self.peers]).sort()
 
 
 def _to_measure(
@@ -149,16 +146,16 @@ def _names(engine: Engine, taken: Taken, wanted: pl.DataFrame, direct: pl.DataFr
     return {name: engine.collect(stage) for name, stage in stages.items()}
 
 
-_Stages = Callable[[Frame], dict[str, Frame]]
+def _paid(taken: Taken, accounts: pl.Series, measures: Measures) -> dict[str, Frame]:
+    return features.payment_stages(taken.rows(features.PAYMENTS, accounts), measures)
 
 
 def _counted(
-    engine: Engine, taken: Taken, accounts: pl.Series, at_once: int, stages: _Stages
+    engine: Engine, accounts: pl.Series, at_once: int, stages: Callable[[pl.Series], dict[str, Frame]]
 ) -> Iterator[dict[str, pl.DataFrame]]:
     """Count the payments of some accounts after the other: their days are the most of what is counted."""
     for start in range(0, max(1, accounts.len()), at_once):
-        some = taken.rows(features.PAYMENTS, accounts.slice(start, at_once))
-        yield {name: engine.collect(stage) for name, stage in stages(some).items()}
+        yield {name: engine.collect(stage) for name, stage in stages(accounts.slice(start, at_once)).items()}
 
 
 # --------------------------------------------------------------------------- identifiers and intermediaries
@@ -167,7 +164,8 @@ def _counted(
 def _declared_around(data: Data, wanted: pl.DataFrame) -> pl.DataFrame:
     """Fetch what accounts declare, and every holder of their hard identifiers: their siblings."""
     engine, declared = data.traffic.engine, data.declared
-    own = engine.collect(engine.among(declared, "account_id", wanted["account_id"]))
+    of_accounts = declared if data.by_account is None else data.by_account
+    own = engine.collect(engine.among(of_accounts, "account_id", wanted["account_id"]))
     hard = own.filter(pl.col("kind").is_in(list(kinds_of(Specificity.HARD)))).select("kind", "value").unique()
     # one condition leaves so few that a join on both columns costs nothing
     alike = engine.among(declared, "value", hard["value"])

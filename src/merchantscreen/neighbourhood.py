@@ -62,7 +62,9 @@ class Neighbourhood:
         return self.holders.identifiers
 
 
-def cut(traffic: Traffic, declared: Frame, linked: pl.DataFrame, model: EvidenceModel) -> Neighbourhood:
+def cut(
+    traffic: Traffic, declared: Frame, linked: pl.DataFrame, model: EvidenceModel, *, by_account: Frame | None = None
+) -> Neighbourhood:
     """Cut out the accounts that can hold evidence.
 
     Args:
@@ -70,13 +72,14 @@ def cut(traffic: Traffic, declared: Frame, linked: pl.DataFrame, model: Evidence
         declared: tables.DeclaredIdentifiers, on the same engine.
         linked: Accounts with a link to a flagged domain, and what they carry from it: `account_id, risk_nano`.
         model: The numbers of rules/evidence.yml.
+        by_account: The rows of `declared` in the order of accounts, where somebody kept them so.
     """
     accounts = linked.select("account_id", pl.lit(0, pl.Int64).alias("hop"), _most_carried(model))
     degrees = empty(Degrees)
     own, followed, found = [_NOBODY], [_NOTHING], [_NOBODY]
     frontier = accounts
     for hop in range(1, model.account_rounds):
-        held = holdings_of(traffic, declared, frontier)
+        held = holdings_of(traffic, declared if by_account is None else by_account, frontier)
         unmet = held.select(IDENTIFIER).unique().join(degrees, on=IDENTIFIER, how="anti")
         degrees = pl.concat([degrees, count_holders(traffic, declared, unmet)])
         own.append(held.join(_numbered(degrees), on=IDENTIFIER).select(_NOBODY.columns))

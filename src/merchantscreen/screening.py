@@ -104,6 +104,7 @@ class _Job:
 
     traffic: Traffic
     declared: Frame
+    by_account: Frame
     accounts: pl.DataFrame
     lots: pl.Series | None
     policy: Policy
@@ -157,7 +158,7 @@ def screen(
         sealed = _sealed(job, flagged, screened.ranking)
         job.tell.stage("listing what could not be tested")
         counted = screened.decided.filter(pl.col("status") == RuleStatus.ACTIVE)
-        unseen = blindspots.find(job.traffic, job.accounts, counted)
+        unseen = blindspots.find(job.traffic, job.accounts, counted, knows_everybody=intake.knows_everybody)
     unsearched = blindspots.without_link_data(intake.present, open_to_all.domains.height)
     spots = pl.concat([intake.blind_spots, flagged.blind_spots, unsearched, *unseen])
     return _result(job, screened, sealed, spots, intake)
@@ -175,7 +176,7 @@ def _screen(job: _Job, flagged: Flagged) -> _Screened:
     direct = _unshared(flagged, found)
     opening = open_rounds(direct, model)
     job.tell.stage("cutting out the neighbourhood")
-    around = cut(job.traffic, job.declared, opening.carried, model)
+    around = cut(job.traffic, job.declared, opening.carried, model, by_account=job.by_account)
     job.tell.stage("measuring the accounts in it")
     near, features = _measure(job, around, found, flagged)
     job.tell.stage("weighing the evidence")
@@ -229,7 +230,9 @@ def _sealed(job: _Job, flagged: Flagged, ranking: pl.DataFrame) -> pl.DataFrame:
 def _open(intake: Intake, policy: Policy, engine: Engine, as_of: datetime, tell: Progress) -> _Job:
     """Open the accepted rows; what happened after `as_of` was not known then."""
     traffic = traffic_of(engine, intake, as_of)
-    return _Job(traffic, engine.scan([intake.declared_file]), intake.accounts, intake.lots, policy, as_of, tell)
+    declared = engine.scan([intake.declared_file])
+    by_account = engine.scan(intake.declared_by_account) if intake.declared_by_account else declared
+    return _Job(traffic, declared, by_account, intake.accounts, intake.lots, policy, as_of, tell)
 
 
 def _unshared(flagged: Flagged, found: pl.DataFrame) -> Links:
@@ -301,7 +304,7 @@ def _measure(
     Returns:
         tables.Accounts of the neighbourhood, and account_id with one column per feature.
     """
-    data = Data(job.traffic, job.declared, job.accounts, job.lots)
+    data = Data(job.traffic, job.declared, job.accounts, job.lots, job.by_account)
     measured = measure(data, links, flagged, around, job.policy, job.as_of)
     return measured.accounts, measured.features
 

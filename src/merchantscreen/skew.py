@@ -42,8 +42,8 @@ def skew(accounts: pl.DataFrame, ranking: pl.DataFrame) -> pl.DataFrame:
 def _dimension(name: str, accounts: pl.DataFrame, cases: pl.DataFrame) -> pl.DataFrame:
     """Count one dimension; an account known by its transactions only counts among the not known."""
     hit = cases.group_by(value=name).agg(case_count=pl.len().cast(pl.Int64))
-    same = accounts.select(value=name).join(hit, on="value", how="semi", nulls_equal=True)
-    everyone = same.group_by("value").agg(account_count=pl.len().cast(pl.Int64))
+    counted = accounts.lazy().group_by(value=name).agg(account_count=pl.len().cast(pl.Int64))
+    everyone = counted.collect(engine="streaming")
     joined = hit.join(everyone, on="value", how="left", nulls_equal=True).with_columns(
         pl.col("account_count").fill_null(0)
     )

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -25,7 +25,7 @@ import narwhals.stable.v2 as nw
 import polars as pl
 
 from merchantscreen.engines import Engine, Frame
-from merchantscreen.features import moment_literal
+from merchantscreen.features import COMPARED, PAYMENTS, added, compared_stages, moment_literal
 from merchantscreen.intake.merged import Merged
 from merchantscreen.tables import Transactions, empty
 
@@ -42,9 +42,26 @@ class Taken(Protocol):
     def naming(self, *columns: str) -> Frame:
         """Give the `account_id` of each row with a known value in one of some columns."""
 
+    def compared(self, accounts: pl.Series) -> dict[str, Frame]:
+        """Count what some of the accounts are compared by: features.compared_stages."""
 
-Asked = Mapping[tuple[str, ...], pl.Series]
-"""Which columns, `account_id` among them, will be asked for of the rows of which accounts."""
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What will be asked of transactions that are taken out.
+
+    Attributes:
+        rows: Which columns, `account_id` among them, of the rows of which accounts.
+        compared: Accounts that are only compared with.
+    """
+
+    rows: Mapping[tuple[str, ...], pl.Series]
+    compared: pl.Series
+
+    def all_rows(self) -> dict[tuple[str, ...], pl.Series]:
+        """Say of which rows which columns are needed, where nobody has counted what accounts are compared by."""
+        paid = [*(accounts for columns, accounts in self.rows.items() if columns == PAYMENTS), self.compared]
+        return {**self.rows, PAYMENTS: pl.concat(paid).unique()}
 
 
 class Part(Protocol):
@@ -106,7 +123,7 @@ class Traffic:
         taken = [part.take(asked, f"{name}-{place}") for place, part in enumerate(self.parts)]
         if taken:
             return TakenTogether(taken)
-        return TakenTables(self.engine, {columns: self._nothing(columns) for columns in asked})
+        return TakenTables(self.engine, {columns: self._nothing(columns) for columns in asked.all_rows()})
 
     def holders(self, column: str, values: pl.Series) -> Frame:
         """List who holds which of some values: `value, account_id`, each pair once."""
@@ -120,7 +137,7 @@ class Traffic:
         # most parts list them in order, and so equal ones meet: a quarter of looking for equal ones anywhere
         listed = [part.accounts().alias(name).sort().to_frame() for part in self.parts]
         nobody = pl.DataFrame(schema={name: pl.String})
-        every = reduce(lambda one, other: one.merge_sorted(other, key=name), listed, nobody)[name]
+        every = reduce(lambda one, other: one.merge_sorted(other, key=name), listed or [nobody])[name]
         return every.filter(every.ne_missing(every.shift()))
 
     def late_count(self) -> int:
@@ -153,6 +170,10 @@ class TakenTogether:
         """Give the `account_id` of each row with a known value in one of some columns."""
         return nw.concat([part.naming(*columns) for part in self._parts])
 
+    def compared(self, accounts: pl.Series) -> dict[str, Frame]:
+        """Count what some of the accounts are compared by."""
+        return added([part.compared(accounts) for part in self._parts])
+
 
 class TakenTables:
     """What was taken out, in one table for each set of columns.
@@ -174,13 +195,46 @@ class TakenTables:
         known = (~nw.col(column).is_null() for column in columns)
         return self._holding(columns).filter(reduce(or_, known)).select("account_id")
 
+    def compared(self, accounts: pl.Series) -> dict[str, Frame]:
+        """Count what some of the accounts are compared by."""
+        return compared_stages(self.rows(PAYMENTS, accounts))
+
     def _holding(self, columns: Sequence[str]) -> Frame:
         return next(table for held, table in self._tables.items() if set(columns) <= set(held))
 
 
+class TakenAndKept:
+    """What was taken out, beside the counts of accounts of which none had to be, as these are kept.
+
+    Args:
+        engine: Where the tables are.
+        taken: The rows that were taken out.
+        kept: features.compared_stages by name, of the accounts that are counted and perhaps of others.
+        counted: Accounts all of whose rows are in these.
+    """
+
+    def __init__(self, engine: Engine, taken: Taken, kept: Mapping[str, Frame], counted: pl.Series) -> None:
+        self._engine, self._taken, self._kept, self._counted = engine, taken, kept, counted
+
+    def rows(self, columns: Sequence[str], accounts: pl.Series) -> Frame:
+        """Give some columns of the rows of some of the accounts."""
+        return self._taken.rows(columns, accounts)
+
+    def naming(self, *columns: str) -> Frame:
+        """Give the `account_id` of each row with a known value in one of some columns."""
+        return self._taken.naming(*columns)
+
+    def compared(self, accounts: pl.Series) -> dict[str, Frame]:
+        """Count what some of the accounts are compared by."""
+        is_counted = accounts.is_in(self._counted.implode())
+        own = accounts.filter(is_counted)
+        found = {stage: self._engine.among(kept, "account_id", own) for stage, kept in self._kept.items()}
+        return added([found, self._taken.compared(accounts.filter(~is_counted))])
+
+
 def _taken(engine: Engine, part: Part, asked: Asked, name: str) -> Taken:
     """Save each set of columns on its own, one after the other: together the scan would keep more in memory at once."""
-    rows = {columns: part.rows_of(accounts, columns) for columns, accounts in asked.items()}
+    rows = {columns: part.rows_of(accounts, columns) for columns, accounts in asked.all_rows().items()}
     saved = {columns: engine.save(some, f"{name}-{place}") for place, (columns, some) in enumerate(rows.items())}
     return TakenTables(engine, saved)
 
@@ -302,7 +356,7 @@ class MergedTables:
 
     def __init__(self, engine: Engine, merged: Merged) -> None:
         self._engine, self._merged = engine, merged
-        self._directory = engine.scan([merged.accounts])
+        self._bounds = engine.collect(engine.scan([merged.bounds]))
 
     def values(self, column: str, signs: Sequence[str]) -> pl.Series:
         """List the distinct known texts of a column that contain one of some signs."""
@@ -319,8 +373,16 @@ class MergedTables:
         return self._rows(accounts).select(*columns)
 
     def take(self, asked: Asked, name: str) -> Taken:
-        """Take rows out."""
-        return _taken(self._engine, self, asked, name)
+        """Take rows out, but of the accounts whose counts are kept."""
+        kept = {stage: self._engine.scan([self._merged.compared(stage)]) for stage in COMPARED}
+        # whoever has rows has totals, and the rows of an account are counted all or not at all
+        known = self._engine.among(kept["totals"], "account_id", asked.compared).select("account_id").unique()
+        counted = self._engine.collect(known)["account_id"]
+        rest = replace(asked, compared=asked.compared.filter(~asked.compared.is_in(counted.implode()))).all_rows()
+        # in one pass: what is left is little, and to open its blocks is the most of reading it
+        columns = tuple(dict.fromkeys(column for columns in rest for column in columns))
+        rows = self._engine.save(self.rows_of(pl.concat([*rest.values()]), columns), name)
+        return TakenAndKept(self._engine, TakenTables(self._engine, {columns: rows}), kept, counted)
 
     def holders(self, column: str, values: pl.Series) -> Frame:
         """List who holds which of some values."""
@@ -328,7 +390,7 @@ class MergedTables:
 
     def accounts(self) -> pl.Series:
         """List the accounts with transactions."""
-        return self._engine.collect(self._directory.select("account_id"))["account_id"]
+        return self._engine.collect(self._engine.scan([self._merged.accounts]))["account_id"]
 
     def late_count(self) -> int:
         """Count the rows after the moment of the run: none, by what the tables may hold."""
@@ -338,9 +400,12 @@ class MergedTables:
         return self._engine.scan([self._merged.pairs(column)])
 
     def _rows(self, accounts: pl.Series) -> Frame:
-        """Give the rows of some accounts out of the blocks that hold them."""
-        listed = self._engine.among(self._directory, "account_id", accounts).select("block").unique()
-        blocks = [self._merged.block(number) for number in self._engine.collect(listed)["block"].sort()]
+        """Give the rows of some accounts out of the blocks that can hold them."""
+        first, last = self._bounds.get_columns()
+        ids = accounts.unique()
+        ids = ids.filter(ids <= last.max()) if last.len() else ids.clear()
+        place = last.search_sorted(ids)
+        blocks = [self._merged.block(number) for number in place.filter(first.gather(place) <= ids).unique().sort()]
         if not blocks:
             return self._engine.load(empty(Transactions))
         return self._engine.among(self._engine.scan(blocks), "account_id", accounts)

@@ -15,7 +15,7 @@ import narwhals.stable.v2 as nw
 import polars as pl
 
 from merchantscreen.engines import Engine, Frame
-from merchantscreen.features import naive_utc
+from merchantscreen.features import PAYMENTS, compared_stages, naive_utc
 from merchantscreen.intake.accountbook import MARK
 from merchantscreen.intake.inplace import NAMED_COLUMNS, PlainFile, aside, joined, tables_of
 from merchantscreen.traffic import Asked, Taken, sign_pattern
@@ -66,8 +66,9 @@ class FilesInPlace:
 
     def take(self, asked: Asked, name: str) -> Taken:
         """Take rows out as they are, in one pass: names are made of them when somebody asks for these."""
-        accounts = pl.concat([*asked.values()]).unique()
-        columns = {column for columns in asked for column in columns if column != "account_id"}
+        rows_of = asked.all_rows()
+        accounts = pl.concat([*rows_of.values()]).unique()
+        columns = {column for columns in rows_of for column in columns if column != "account_id"}
         taken = []
         for number, (file, parts) in enumerate(self._of_accounts(accounts)):
             fields = _ACCOUNT, *file.fields(columns)
@@ -196,6 +197,10 @@ class _TakenInPlace:
             for file, rows in self._taken
         ]
         return _together(parts, ["account_id"])
+
+    def compared(self, accounts: pl.Series) -> dict[str, Frame]:
+        """Count what some of the accounts are compared by."""
+        return compared_stages(self.rows(PAYMENTS, accounts))
 
 
 def _exactly(column: str, values: pl.Series, rows: pl.LazyFrame) -> pl.LazyFrame:

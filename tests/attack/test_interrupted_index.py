@@ -252,8 +252,8 @@ def test_a_set_reaches_the_disk_before_the_word_that_it_is_whole(
     monkeypatch.setattr(Path, "replace", named)
     assert merchants.finish().code == 0
     (whole,) = (merchants.index / "merchants").iterdir()
-    done = said[-12:]
-    for table in (ACCOUNTS, DECLARED, REJECTS, LOTS):
+    done = said[-14:]
+    for table in (ACCOUNTS, DECLARED, "by-account-000.parquet", REJECTS, LOTS):
         assert done.index(f"sync {table}") < done.index(f"name {table}") < done.index(f"name {FACTS}")
     assert done[-3:] == [f"name {FACTS}", f"sync {whole.name}", "sync merchants"]
 
@@ -324,11 +324,11 @@ def test_a_file_that_changes_under_a_screen_ends_it(
     place, name = (screening, "find_links") if when == "before" else (blindspots, "find")
     meant = getattr(place, name)
 
-    def disturbed(*args: object) -> object:
+    def disturbed(*args: object, **named: object) -> object:
         if when == "before":
             CHANGES[change](path)
-            return meant(*args)
-        found = meant(*args)
+            return meant(*args, **named)
+        found = meant(*args, **named)
         CHANGES[change](path)
         return found
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import feature_worlds as worlds
 import narwhals.stable.v2 as nw
 import polars as pl
+import pytest
 from frames import AS_OF, declared, traffic, transactions
 from polars.testing import assert_frame_equal
 
@@ -35,6 +36,7 @@ from merchantscreen.features import (
 from merchantscreen.links import activity, purchases_at
 from merchantscreen.neighbourhood import count_holders, holders_of
 from merchantscreen.tables import INPUT_TABLES, Transactions, schema_of
+from merchantscreen.traffic import Asked
 
 EDGES: Final = pl.DataFrame(
     {
@@ -94,6 +96,17 @@ def test_a_path_is_a_name(engine: Engine, tmp_path: Path) -> None:
     for file, part in zip(files, (EDGES.head(3), EDGES.tail(5)), strict=True):
         part.write_parquet(file)
     assert_frame_equal(engine.collect(engine.scan(files)), EDGES, check_row_order=False)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 40])
+def test_rows_are_found_by_what_they_hold(engine: Engine, tmp_path: Path, count: int) -> None:
+    """By no value, few or many: the rows with one of them, and none in which nothing is known."""
+    texts = [f"t{number:02}" for number in range(60)]
+    rows = pl.DataFrame({"text": [*texts, None, "ß", *texts[:9]], "number": range(71)})
+    rows.write_parquet(tmp_path / "rows.parquet", row_group_size=7)
+    wanted = pl.Series("text", [*texts[:count], *texts[:count], "nowhere"][: 3 * count], dtype=pl.String)
+    found = engine.collect(engine.among(engine.scan([tmp_path / "rows.parquet"]), "text", wanted))
+    assert_frame_equal(found, rows.filter(pl.col("text").is_in(texts[:count])), check_row_order=False)
 
 
 def test_a_stage_holds_its_rows_and_leaves_earlier_ones_alone(engine: Engine) -> None:
@@ -216,13 +229,13 @@ def test_stages_of_features_are_the_same(engine: Engine, tmp_path: Path) -> None
     rows, ids = _payments(), pl.Series(["A/1", "Ä/3", "none"])
     found = {}
     for name, runs in (("ours", PolarsEngine(tmp_path)), ("theirs", engine)):
-        taken = traffic(runs, rows).take({PAYMENTS: ids, NAMES: ids}, "measured")
+        taken = traffic(runs, rows).take(Asked({PAYMENTS: ids, NAMES: ids}, compared=ids), "measured")
         paid = taken.rows(PAYMENTS, ids)
         names = name_stages(
             taken.rows(HOSTS, ids), taken.rows(CHANGES, ids.head(1)), taken.naming("descriptor"),
             taken.naming(*CONTACTS),
         )  # fmt: skip
-        stages = payment_stages(paid, worlds.MEASURES) | compared_stages(paid, worlds.MEASURES) | names
+        stages = payment_stages(paid, worlds.MEASURES) | compared_stages(paid) | names
         found[name] = {stage: runs.collect(frame) for stage, frame in stages.items()}
     for stage, frame in found["ours"].items():
         assert frame.height > 0, stage

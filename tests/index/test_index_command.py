@@ -21,9 +21,9 @@ from workspace.places import made, with_referrals
 
 from merchantscreen.features import peers
 from merchantscreen.features.peers import draws
-from merchantscreen.intake import digests, files
+from merchantscreen.intake import digests, files, known
 from merchantscreen.intake.entries import FACTS
-from merchantscreen.intake.index import MARK
+from merchantscreen.intake.index import MARK, Index
 
 RUN_FACTS = {"manifest.json", "report.html"}
 """Files that state how a run was made, the use of an index among it."""
@@ -256,7 +256,10 @@ def test_merchant_files_are_kept_as_one_set(desk: Desk) -> None:
     assert b"owner@amber-shop" not in kept
 
 
-@pytest.mark.parametrize("name", ["accounts.parquet", "declared.parquet", "rejects.parquet", "lots.parquet", FACTS])
+@pytest.mark.parametrize(
+    "name",
+    ["accounts.parquet", "declared.parquet", "by-account-000.parquet", "rejects.parquet", "lots.parquet", FACTS],
+)
 def test_an_altered_set_of_merchants_is_found(desk: Desk, name: str) -> None:
     """The check names it; one that was cut short does not count, and is made again."""
     words = ["index", "--index", desk.index, "--merchants", desk.inputs.folder / "merchants.csv"]
@@ -268,6 +271,19 @@ def test_an_altered_set_of_merchants_is_found(desk: Desk, name: str) -> None:
     target.write_bytes(before[:-1])
     assert merchantscreen(*words).out.startswith("merchant files read and kept\n")
     assert merchantscreen("index", "--index", desk.index, "--check").out == "1 entry as written\n"
+
+
+def test_what_is_declared_is_kept_by_account_as_well(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same rows in the order of accounts, some accounts in each file; a screen looks accounts up there."""
+    merchants, path = desk.inputs.folder / "merchants.csv", desk.day("one.csv", TRANSACTIONS)
+    monkeypatch.setattr(known, "SPAN_ACCOUNTS", 1)
+    words = ["index", "--index", desk.index, "--merchants", merchants, "--transactions", path]
+    assert merchantscreen(*words).code == 0
+    (kept,) = Index(desk.index).all_merchants()
+    order, expected = ["account_id", "kind", "value"], pl.read_parquet(kept.declared)
+    assert len(kept.by_account) == pl.read_parquet(kept.accounts).height > 1
+    assert pl.concat(map(pl.read_parquet, kept.by_account)).equals(expected.sort(order))
+    desk.assert_same_with_index([path], taken=1)
 
 
 def test_lots_are_drawn_when_merchants_are_kept_and_never_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

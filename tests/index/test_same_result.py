@@ -24,6 +24,7 @@ def world_of(seed: int) -> Iterator[tuple[World, Path]]:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         decode_here(patch)
         patch.setattr(merged, "GROUP_ENTRIES", 1 + seed % 3)
+        patch.setattr(merged, "FIRST_ACCOUNTS", seed % 5)
         patch.setattr(merged, "PASS_ROWS", 20)
         patch.setattr(merged, "BLOCK_ROWS", 7)
         yield drawn(seed, Path(name)), Path(name)

@@ -43,8 +43,8 @@ def test_what_is_compared_is_the_same(seed: int) -> None:
     transactions, accounts = _drawn(seed)
     rows = nw.from_native(transactions.lazy())
     whole, part = (
-        {name: stage.collect("polars").to_native() for name, stage in stages(rows, MEASURES).items()}
-        for stages in (payment_stages, compared_stages)
+        {name: stage.collect("polars").to_native() for name, stage in stages.items()}
+        for stages in (payment_stages(rows, MEASURES), compared_stages(rows))
     )
     measured = measure_activity(whole["days"], accounts, AS_OF.date(), MEASURES.unit_currencies)
     compared = measure_totals(part["totals"], accounts)

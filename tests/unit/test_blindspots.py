@@ -43,6 +43,17 @@ def test_accounts_missing_on_either_side_are_counted_once_each(tmp_path: Path) -
     ]
 
 
+def test_where_everybody_is_known_nobody_is_looked_for(tmp_path: Path) -> None:
+    """Whoever read the rows may know that all accounts have a merchant row; those without transactions are counted."""
+    engine, idle = PolarsEngine(tmp_path), accounts(ONE, TWO, THREE)
+    moved = traffic(engine, transactions(ONE, ONE, TWO))
+    looked, told = (
+        pl.concat(blindspots.find(moved, idle, empty(RuleResults), knows_everybody=knows)) for knows in (False, True)
+    )
+    assert told.equals(looked)
+    assert told["count"].to_list() == [1]
+
+
 def test_an_account_that_only_acts_later_has_no_transactions_yet(tmp_path: Path) -> None:
     """Later transactions are counted, and do not make an account active."""
     rows = transactions({**ONE, "occurred_at": AS_OF}, *[{**TWO, "occurred_at": AS_OF + timedelta(seconds=1)}] * 3)

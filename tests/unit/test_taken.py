@@ -16,7 +16,7 @@ from merchantscreen.features import CHANGES, CONTACTS, HOSTS, NAMES, PAYMENTS
 from merchantscreen.intake import Intake, take_in
 from merchantscreen.screening import traffic_of
 from merchantscreen.tables import TransactionRows, schema_of
-from merchantscreen.traffic import Traffic
+from merchantscreen.traffic import Asked, Traffic
 
 MIDDLE = datetime(2026, 10, 3, 12)
 SOME = pl.Series(["ACQ1/M1", "ACQ2/M1", "ACQ1/M2", "ACQ1/nobody"])
@@ -53,7 +53,7 @@ def taken_in(folder: Path, *, in_place: bool) -> Intake:
 
 def answers(engine: PolarsEngine, traffic: Traffic) -> Iterator[list[object]]:
     """Take rows out and ask for all of it; each answer sorted."""
-    taken = traffic.take({PAYMENTS: SOME, NAMES: SOME}, "taken")
+    taken = traffic.take(Asked({PAYMENTS: SOME, NAMES: SOME}, compared=SOME), "taken")
     for some in (SOME, SOME.head(1), SOME.clear()):
         for columns in (PAYMENTS, HOSTS, CHANGES, ("account_id", *CONTACTS)):
             yield sorted(engine.collect(taken.rows(columns, some)).rows(), key=str)
@@ -79,7 +79,7 @@ def test_taken_rows_answer_as_the_traffic_does(tmp_path: Path, as_of: datetime) 
 def test_a_text_that_comes_to_nothing_names_nothing(tmp_path: Path) -> None:
     """A descriptor that is a telephone number alone is none, before and after it is normalised."""
     engine, intake = PolarsEngine(tmp_path), taken_in(tmp_path, in_place=True)
-    taken = traffic_of(engine, intake, AS_OF).take({PAYMENTS: SOME, NAMES: SOME}, "taken")
+    taken = traffic_of(engine, intake, AS_OF).take(Asked({PAYMENTS: SOME, NAMES: SOME}, compared=SOME), "taken")
     assert set(engine.collect(taken.naming("descriptor"))["account_id"]) == {"ACQ1/M1"}
     assert set(engine.collect(taken.naming(*CONTACTS))["account_id"]) == {"ACQ1/M1", "ACQ1/M2"}
 
@@ -87,6 +87,6 @@ def test_a_text_that_comes_to_nothing_names_nothing(tmp_path: Path) -> None:
 def test_where_there_is_no_traffic_nothing_is_taken(tmp_path: Path) -> None:
     """A run without transactions measures accounts all the same."""
     engine = PolarsEngine(tmp_path)
-    taken = Traffic(engine, ()).take({PAYMENTS: SOME, NAMES: SOME}, "taken")
+    taken = Traffic(engine, ()).take(Asked({PAYMENTS: SOME, NAMES: SOME}, compared=SOME), "taken")
     assert engine.collect(taken.rows(HOSTS, SOME)).columns == list(HOSTS)
     assert engine.collect(taken.naming("descriptor")).is_empty()

@@ -85,6 +85,7 @@ def take_in_tables(
     return replace(
         intake,
         elsewhere=rows.select(*COLUMNS),
+        knows_everybody=False,
         present=frozenset(name for name in COLUMNS if seen[name].sum()),
         sources=(*intake.sources, *sources_read),
         rejects=pl.concat([intake.rejects, *found]).sort("role", "file", "line", "column", "code"),

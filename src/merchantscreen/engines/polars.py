@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 import polars as pl
 
 from merchantscreen.engines import Frame
+
+_FEW: Final = 16
+"""Values up to which comparing with each of them costs no more than looking each row up. Source: measured."""
 
 
 class PolarsEngine:
@@ -37,7 +41,7 @@ class PolarsEngine:
         A condition and no join: it is answered from the dictionary and the bounds of each row group, and
         the other columns are decoded for the rows that are left alone. Measured an eighth of a semi-join.
         """
-        return nw.from_native(_native(frame).filter(pl.col(column).is_in(values.unique().implode())))
+        return nw.from_native(_native(frame).filter(_is_among(pl.col(column), values.unique())))
 
     def save(self, frame: Frame, name: str) -> Frame:
         """Write a stage to Parquet and go on from there.
@@ -51,6 +55,12 @@ class PolarsEngine:
     def collect(self, frame: Frame) -> pl.DataFrame:
         """Bring a compact result home."""
         return _native(frame).collect(engine="streaming")
+
+
+def _is_among(column: pl.Expr, values: pl.Series) -> pl.Expr:
+    """Tell the rows with one of some values: where a column is sorted, bounds answer equality, and no list of many."""
+    few = [column == value for value in values] if values.len() <= _FEW else []
+    return reduce(pl.Expr.or_, few) if few else column.is_in(values.implode())
 
 
 def _native(frame: Frame) -> pl.LazyFrame:

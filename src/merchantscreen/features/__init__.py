@@ -16,10 +16,12 @@ from merchantscreen.features.referred import direct_links
 from merchantscreen.features.siblings import sibling_pairs
 from merchantscreen.features.stages import (
     CHANGES,
+    COMPARED,
     CONTACTS,
     HOSTS,
     NAMES,
     PAYMENTS,
+    added,
     compared_stages,
     moment_literal,
     naive_utc,
@@ -31,6 +33,7 @@ __all__ = [
     "AGENT",
     "CATALOGUE",
     "CHANGES",
+    "COMPARED",
     "CONTACTS",
     "FACILITATOR",
     "FACTS",
@@ -45,6 +48,7 @@ __all__ = [
     "Feature",
     "Numbers",
     "Surroundings",
+    "added",
     "assemble",
     "compared_stages",
     "direct_links",

@@ -48,11 +48,11 @@ def measure_nights(quarters: pl.DataFrame, measures: Measures) -> pl.DataFrame:
     """Count the purchases made when it was night everywhere in the payer's country.
 
     Args:
-        quarters: The stage of that name: only countries with a clock are in it.
+        quarters: The stage of that name.
         measures: Clocks and the bounds of the night.
 
     Returns:
-        One row per account with such purchases.
+        One row per account with purchases from countries with a clock.
     """
     clocks = pl.DataFrame(
         [(country, *offsets) for country, offsets in sorted(measures.payer_clocks.items())],

@@ -13,7 +13,7 @@ Source: what streams was read off the engines' physical plans.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
@@ -43,6 +43,14 @@ CONTACTS: Final = ("terminal", "device_token")
 NAMES: Final = tuple(dict.fromkeys((*HOSTS, *CHANGES, *CONTACTS)))
 """Columns of tables.Transactions that are measured: PAYMENTS and NAMES, and parts of these."""
 
+COMPARED: Final = {
+    "totals": ("account_id", "currency"),
+    "prices": ("account_id", "amount_minor", "currency"),
+    "corridors": ("account_id", "issuer_country", "merchant_country"),
+    "quarters": ("account_id", "issuer_country", "quarter"),
+}
+"""What a row of each of the `compared_stages` is about; all its other columns are counts and sums."""
+
 
 def payment_stages(rows: Frame, measures: Measures) -> dict[str, Frame]:
     """Count the payments of some accounts in stages that stream.
@@ -58,24 +66,27 @@ def payment_stages(rows: Frame, measures: Measures) -> dict[str, Frame]:
     """
     return {
         "days": _days(rows, measures),
-        **_spreads(rows, measures),
+        **_spreads(rows),
     }
 
 
-def compared_stages(rows: Frame, measures: Measures) -> dict[str, Frame]:
+def compared_stages(rows: Frame) -> dict[str, Frame]:
     """Count the payments of accounts that others are only compared with: their days do not matter.
+
+    Nothing in a policy or in the moment of a run shapes these counts, so they can be kept.
 
     Args:
         rows: All their transactions, with PAYMENTS.
-        measures: Which countries have clocks.
 
     Returns:
         `totals`: one row per (account_id, currency); `prices`, `corridors` and `quarters` as `payment_stages` counts.
     """
-    return {
-        "totals": _totals(rows),
-        **_spreads(rows, measures),
-    }
+    return {"totals": _totals(rows), **_spreads(rows)}
+
+
+def added(parts: Sequence[Mapping[str, Frame]]) -> dict[str, Frame]:
+    """Add up the `compared_stages` of rows that were counted apart: the same as counting them together."""
+    return {stage: _added([part[stage] for part in parts], key) for stage, key in COMPARED.items()}
 
 
 def name_stages(rows: Frame, of_linked: Frame, described: Frame, met: Frame) -> dict[str, Frame]:
@@ -210,31 +221,38 @@ def _totals(rows: Frame) -> Frame:
     }
     counted = (_flag(condition).alias(name) for name, condition in flags.items())
     flagged = rows.select("account_id", "currency", _spent().alias("purchase_minor"), *counted)
-    return flagged.group_by("account_id", "currency").agg(nw.col("purchase_minor", *flags).sum())
+    return flagged.group_by(*COMPARED["totals"]).agg(nw.col("purchase_minor", *flags).sum())
 
 
-def _spreads(rows: Frame, measures: Measures) -> dict[str, Frame]:
+def _added(parts: Sequence[Frame], key: Sequence[str]) -> Frame:
+    if len(parts) == 1:
+        return parts[0]
+    counts = [name for name in parts[0].collect_schema().names() if name not in key]
+    return nw.concat([part.select(*key, *counts) for part in parts]).group_by(*key).agg(nw.col(*counts).sum())
+
+
+def _spreads(rows: Frame) -> dict[str, Frame]:
     """Count approved purchases by what they cost, where they came from and when."""
-    return {"prices": _prices(rows), "corridors": _corridors(rows), "quarters": _quarters(rows, measures)}
+    return {"prices": _prices(rows), "corridors": _corridors(rows), "quarters": _quarters(rows)}
 
 
 def _prices(rows: Frame) -> Frame:
-    return _counted(rows.filter(_is_purchase()), ["account_id", "amount_minor", "currency"], "price_count")
+    return _counted(rows.filter(_is_purchase()), COMPARED["prices"], "price_count")
 
 
 def _corridors(rows: Frame) -> Frame:
     """Count per account, issuer country and country in the message, where the issuer's is known."""
     known = rows.filter(_is_purchase() & _is_known("issuer_country"))
-    return _counted(known, ["account_id", "issuer_country", "merchant_country"], "corridor_count")
+    return _counted(known, COMPARED["corridors"], "corridor_count")
 
 
-def _quarters(rows: Frame, measures: Measures) -> Frame:
-    """Count per account, issuer country with a clock, and quarter of the day."""
-    timed = rows.filter(_is_purchase() & nw.col("issuer_country").is_in(sorted(measures.payer_clocks)))
+def _quarters(rows: Frame) -> Frame:
+    """Count per account, issuer country and quarter of the day, where the country is known."""
+    timed = rows.filter(_is_purchase() & _is_known("issuer_country"))
     moment = nw.col("occurred_at").dt
     minutes = moment.hour().cast(nw.Int64) * 60 + moment.minute().cast(nw.Int64)
     keyed = timed.select("account_id", "issuer_country", (minutes // QUARTER_MINUTES).alias("quarter"))
-    return _counted(keyed, ["account_id", "issuer_country", "quarter"], "quarter_count")
+    return _counted(keyed, COMPARED["quarters"], "quarter_count")
 
 
 def _counted(rows: Frame, key: Iterable[str], name: str) -> Frame:

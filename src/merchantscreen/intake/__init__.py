@@ -61,6 +61,7 @@ class Intake:
     Attributes:
         accounts: tables.Accounts, sorted by account_id.
         declared_file: Parquet of tables.DeclaredIdentifiers, kind by kind.
+        declared_by_account: Files of the same in the order of accounts, where the index kept them.
         accounts_file: Parquet of `accounts`.
         transaction_files: Parquet parts of tables.Transactions, with two more columns, source_file and
             source_line, that name the row of the input and are never evidence.
@@ -75,6 +76,7 @@ class Intake:
         lots: The lot of each account by which it stands for its trade, where the index kept them.
         plain_files: Transaction files that are read where they are.
         elsewhere: More of tables.Transactions, where an engine has read them; no file of ours holds these.
+        knows_everybody: Whether every account with transactions is known to have a merchant row.
     """
 
     accounts: pl.DataFrame
@@ -92,6 +94,8 @@ class Intake:
     lots: pl.Series | None = None
     plain_files: tuple[PlainFile, ...] = ()
     elsewhere: nw.LazyFrame[Any] | None = None
+    knows_everybody: bool = False
+    declared_by_account: tuple[Path, ...] = ()
 
 
 def take_in(
@@ -182,10 +186,13 @@ def _take_in(order: _Order, work: Path, workers: Sequence[Worker], progress: Pro
     entries = {number: file.entry for number, file in enumerate(of_transactions) if file.entry}
     accounts = pl.read_parquet(merchants.accounts_file, glob=False)
     merged = order.index.merged_of(entries.values()) if order.index else ()
-    seen = Seen(rows, entries, merged)
+    strangers = unknown_accounts(
+        Seen(rows, entries, merged), accounts, [file.tally.path.name for file in of_transactions]
+    )
     return Intake(
         accounts=accounts,
         declared_file=merchants.declared_file,
+        declared_by_account=merchants.declared_by_account,
         accounts_file=merchants.accounts_file,
         transaction_files=tuple(rows.parts),
         plain_files=tuple(rows.plain.values()),
@@ -197,7 +204,8 @@ def _take_in(order: _Order, work: Path, workers: Sequence[Worker], progress: Pro
         entries=tuple(entries.values()),
         merged=merged,
         lots=merchants.lots,
-        notices=unknown_accounts(seen, accounts, [file.tally.path.name for file in of_transactions]),
+        notices=strangers,
+        knows_everybody=not strangers,
     )
 
 
@@ -211,6 +219,7 @@ class MerchantTables:
         tallies: What became of the rows of each file.
         key_id: Which key the contact tokens were made with.
         lots: The lots of the accounts, where they were kept.
+        declared_by_account: Files of tables.DeclaredIdentifiers in the order of accounts, where they were kept.
     """
 
     accounts_file: Path
@@ -218,6 +227,7 @@ class MerchantTables:
     tallies: tuple[FileTally, ...]
     key_id: str
     lots: pl.Series | None = None
+    declared_by_account: tuple[Path, ...] = ()
 
 
 def _known_merchants(order: _Order) -> MerchantTables | None:
@@ -231,7 +241,7 @@ def _known_merchants(order: _Order) -> MerchantTables | None:
     if found is None:
         return None
     tallies = tuple(found.tallies(paths))
-    return MerchantTables(found.accounts, found.declared, tallies, found.facts.key_id, found.lots())
+    return MerchantTables(found.accounts, found.declared, tallies, found.facts.key_id, found.lots(), found.by_account)
 
 
 def read_merchants(reader: Reader, opened: Sequence[OpenFile], key: bytes | None, work: Path) -> MerchantTables:

@@ -131,10 +131,11 @@ class Entry:
     def tally(self, path: Path) -> FileTally:
         """Give the account of the file as it was when it was read."""
         facts = self.facts
-        rejected = pl.read_parquet(self.folder / _REJECTS, glob=False)
+        is_whole = facts.row_count == facts.rows_read
+        rejected = [] if is_whole else [pl.read_parquet(self.folder / _REJECTS, glob=False)]
         return FileTally(
             "transactions", path, frozenset(facts.fields), facts.size_bytes, facts.sha256, facts.rows_read,
-            [rejected] if rejected.height else [], Counter(facts.stripped), Counter(facts.unreadable),
+            rejected, Counter(facts.stripped), Counter(facts.unreadable),
         )  # fmt: skip
 
     def altered(self) -> Iterator[str]:

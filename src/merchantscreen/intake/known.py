@@ -1,6 +1,7 @@
 """What merchant files came to, kept in the index: accounts and declared identifiers of a set of files, whole.
 
-Beside them lie the lots by which accounts stand for their trade: drawing a million of them takes a second.
+Beside them lie the lots by which accounts stand for their trade: drawing a million of them takes a second; and what
+accounts declare once more, in the order of accounts: what some of them declare is found in a third of the time.
 
 Rules kept here:
 * a set is found by the digests of its files in their order, by how they were read and are kept, and by the key of
@@ -39,8 +40,11 @@ from merchantscreen.intake.mapping import RoleMapping
 from merchantscreen.intake.problems import REJECT_ROW_SCHEMA
 from merchantscreen.intake.tally import FileTally
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 ACCOUNTS, DECLARED, REJECTS, LOTS = "accounts.parquet", "declared.parquet", "rejects.parquet", "lots.parquet"
+_BY_ACCOUNT: Final = "by-account-"
+SPAN_ACCOUNTS: Final = 100_000
+"""Accounts whose identifiers are put in order at once, in some 150 MB."""
 _FILE: Final = "file"
 _LOT: Final = "lot"
 
@@ -66,7 +70,7 @@ class SetFacts(FolderFacts):
         accounts: The files in their order.
     """
 
-    format: Literal[2]
+    format: Literal[3]
     key_id: str
     accounts: tuple[FileAccount, ...]
 
@@ -92,6 +96,11 @@ class KnownMerchants:
     def declared(self) -> Path:
         """Return the file of tables.DeclaredIdentifiers."""
         return self.folder / DECLARED
+
+    @property
+    def by_account(self) -> tuple[Path, ...]:
+        """Return files of the same, in the order of accounts."""
+        return tuple(self.folder / name for name in sorted(self.facts.files) if name.startswith(_BY_ACCOUNT))
 
     def lots(self) -> pl.Series:
         """Read the lot of each account by which it stands for its trade, see features.peers, in their order."""
@@ -156,7 +165,8 @@ def keep(folder: Path, name: str, tables: tuple[Path, Path], tallies: Sequence[F
     pl.concat([empty, *rejected]).write_parquet(rejects)
     accounts = pl.read_parquet(tables[0], columns=["account_id"], glob=False)["account_id"]
     draws(accounts).to_frame(_LOT).write_parquet(lots)
-    for source, target in ((tables[0], ACCOUNTS), (tables[1], DECLARED), (rejects, REJECTS), (lots, LOTS)):
+    ordered = [(path, path.name) for path in _by_account(tables[1], accounts)]
+    for source, target in ((tables[0], ACCOUNTS), (tables[1], DECLARED), (rejects, REJECTS), (lots, LOTS), *ordered):
         sync(source)
         source.replace(place / target)
     facts = SetFacts(
@@ -164,6 +174,20 @@ def keep(folder: Path, name: str, tables: tuple[Path, Path], tallies: Sequence[F
     )
     replace_file(place / FACTS, sealed(facts.model_dump(mode="json")))
     sync(folder)
+
+
+def _by_account(declared: Path, accounts: pl.Series) -> Iterator[Path]:
+    """Write what accounts declare in their order, some accounts after the other, beside the table.
+
+    An account stands in several rows there, one below the other, so ids are kept once each and compared once each.
+    """
+    rows, whose = pl.scan_parquet(declared, glob=False), pl.col("account_id")
+    for number, start in enumerate(range(0, accounts.len(), SPAN_ACCOUNTS)):
+        some = accounts.slice(start, SPAN_ACCOUNTS)
+        own = rows.filter(whose.is_between(pl.lit(some.min()), pl.lit(some.max()))).collect(engine="streaming")
+        path = declared.with_name(f"{_BY_ACCOUNT}{number:03d}.parquet")
+        own.sort("account_id", "kind", "value").write_parquet(path, compression="lz4")
+        yield path
 
 
 def _account(tally: FileTally) -> FileAccount:

@@ -20,8 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+import narwhals.stable.v2 as nw
 import polars as pl
 
+from merchantscreen.features import PAYMENTS, compared_stages
 from merchantscreen.features.peers import draws
 from merchantscreen.intake import reducing
 from merchantscreen.intake.entries import (
@@ -35,9 +37,10 @@ from merchantscreen.intake.entries import (
     sealed,
     sync,
 )
-from merchantscreen.intake.transactions import COLUMNS, write_part
+from merchantscreen.intake.transactions import COLUMNS
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Another one as well when features.compared_stages count anything else."""
 GROUP_ENTRIES: Final = 20
 """Entries of a group. A screen of some of them alone asks these one by one, as a window that slides by days does with
 the group at its end; so groups are small beside a window of half a year."""
@@ -45,9 +48,12 @@ GROUP_ROWS: Final = 50_000_000
 """Rows from which on fewer entries are a group."""
 PASS_ROWS: Final = 2_000_000
 """Rows that are put in order at once, in about a gigabyte."""
+FIRST_ACCOUNTS: Final = 20_000
+"""Accounts that are counted beforehand: all that stand for their trade, if it has one account in a hundred."""
 BLOCK_ROWS: Final = 32_768
 """Rows of a block, which is a file: as few as there can be without too many files. Source: measured."""
 _ACCOUNTS: Final = "accounts.parquet"
+_BOUNDS: Final = "bounds.parquet"
 
 
 class MergedFacts(FolderFacts):
@@ -58,7 +64,7 @@ class MergedFacts(FolderFacts):
         entries: Names of the entries that it was merged from, sorted.
     """
 
-    format: Literal[1]
+    format: Literal[2]
     entries: tuple[str, ...]
 
 
@@ -81,12 +87,21 @@ class Merged:
 
     @property
     def accounts(self) -> Path:
-        """Return the directory: `account_id, block`, one row per account."""
+        """Return the accounts with rows: `account_id`, each once, sorted."""
         return self.folder / _ACCOUNTS
+
+    @property
+    def bounds(self) -> Path:
+        """Return the directory: `first_account, last_account`, one row per block; blocks are in order of accounts."""
+        return self.folder / _BOUNDS
 
     def pairs(self, column: str) -> Path:
         """Return who was seen with which name in a column of reducing.NAMES: `value, account_id`, by value."""
         return self.folder / _pairs_file(column)
+
+    def compared(self, stage: str) -> Path:
+        """Return one of features.compared_stages: of the accounts that are drawn first, of each over all its rows."""
+        return self.folder / _compared_file(stage)
 
     def block(self, number: int) -> Path:
         """Return the rows of the accounts of a block: tables.Transactions."""
@@ -148,9 +163,12 @@ def merge(folder: Path, group: Sequence[Entry], work: Path) -> None:
     place = work / "merged"
     place.mkdir()
     directory = _directory(group)
-    for number, rows in _blocks(group, directory, work):
+    for number, rows in _blocks(group, directory):
         reducing.write_table(rows, place / _block_file(number))
-    reducing.write_table(directory.select("account_id", "block").sort("account_id"), place / _ACCOUNTS)
+    reducing.write_table(directory.select("account_id"), place / _ACCOUNTS)
+    reducing.write_table(_bounds(directory), place / _BOUNDS)
+    for stage, counted in _compared(group, directory["account_id"], work):
+        reducing.write_table(counted, place / _compared_file(stage))
     for column in reducing.NAMES:
         reducing.write_table(_pairs(group, column), place / _pairs_file(column))
     for path in place.iterdir():
@@ -162,45 +180,32 @@ def merge(folder: Path, group: Sequence[Entry], work: Path) -> None:
 
 
 def _directory(group: Sequence[Entry]) -> pl.DataFrame:
-    """Give every account its block: `account_id, pass, place, block, is_first`, in the order of the rows.
-
-    First come accounts that can stand for their trade, by the very order in which these are chosen: every screen
-    measures them, and finds them in a few blocks. The rest are in order of their ids, as they are in the entries.
-    All are read in that order too, in passes.
-    """
+    """Give every account its block: `account_id, pass, block`, in the order of the accounts."""
     counted = _scan(group, "days").group_by("account_id").agg(rows=pl.col("transaction_count").sum()).collect()
     before = pl.col("rows").cum_sum() - pl.col("rows")
     # numbered anew, as a large account leaves a gap
-    listed = counted.sort("account_id").with_columns((before // PASS_ROWS).rle_id().alias("pass"))
-    drawn = listed.with_columns(draw=draws(listed["account_id"])).sort("draw", "account_id")
-    first = drawn.filter(pl.col("rows").cum_sum() <= PASS_ROWS).drop("draw").with_columns(is_first=pl.lit(value=True))
-    rest = listed.join(first, on="account_id", how="anti", maintain_order="left")
-    ordered = pl.concat([first, rest.with_columns(is_first=pl.lit(value=False))]).with_row_index("place")
-    piece = pl.when("is_first").then(-1).otherwise("pass")
-    block = pl.struct(piece.alias("piece"), within=before.over(piece) // BLOCK_ROWS).rle_id().cast(pl.Int64)
-    return ordered.select("account_id", "pass", "place", block.alias("block"), "is_first")
+    passed = counted.sort("account_id").with_columns((before // PASS_ROWS).rle_id().alias("pass"))
+    block = pl.struct("pass", within=before.over("pass") // BLOCK_ROWS).rle_id().cast(pl.Int64)
+    return passed.select("account_id", "pass", block=block)
 
 
-def _blocks(group: Sequence[Entry], directory: pl.DataFrame, work: Path) -> Iterator[tuple[int, pl.DataFrame]]:
+def _bounds(directory: pl.DataFrame) -> pl.DataFrame:
+    ids = pl.col("account_id")
+    spans = directory.group_by("block", maintain_order=True).agg(first_account=ids.first(), last_account=ids.last())
+    return spans.drop("block")
+
+
+def _blocks(group: Sequence[Entry], directory: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
     """Yield the blocks of the directory, each with its rows in the order of the accounts.
 
-    Entries are sorted by account, so a pass is one piece of each of their files, and these are gone through once.
-    The rows of accounts that come first turn up in every pass; they wait on the disk.
+    Entries are sorted by account, so a pass is one piece of each of their files, and no row is read twice.
     """
     bounds = directory.group_by("pass").agg(pl.col("account_id").min()).sort("pass")["account_id"]
     files = [file for entry in group for file in _files(entry, bounds)]
-    waiting, first_blocks = [], directory.filter("is_first")["block"].n_unique()
     for number in range(bounds.len()):
         pieces = [file.piece(number) for file in files]
         own = directory.filter(pl.col("pass") == number)
-        rows, blocks = _in_order([piece for piece in pieces if piece is not None], own)
-        first_count = int((blocks < first_blocks).sum())
-        waiting.append(work / f"first-{number:05d}.parquet")
-        write_part(rows.head(first_count), waiting[-1])
-        yield from _cut(rows.slice(first_count), blocks.slice(first_count))
-    yield from _cut(*_in_order([pl.scan_parquet(waiting, glob=False)], directory.filter("is_first")))
-    for path in waiting:
-        path.unlink()
+        yield from _cut(*_in_order([piece for piece in pieces if piece is not None], own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +243,8 @@ def _files(entry: Entry, bounds: pl.Series) -> Iterator[_File]:
 def _in_order(pieces: Sequence[pl.LazyFrame], accounts: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
     """Read rows of some accounts, and put them into the order of the directory; give them, and the block of each."""
     columns = pl.concat(pieces).collect(engine="streaming").get_columns()
-    placed = columns[0].to_frame().join(accounts, on="account_id", how="left", maintain_order="left")
+    places = accounts.with_row_index("place")
+    placed = columns[0].to_frame().join(places, on="account_id", how="left", maintain_order="left")
     order = placed.select("place", "block").with_row_index("row").sort("place", maintain_order=True)
     ordered = []
     while columns:  # one after the other, so that none is in memory twice; in one piece, as that is what is quick
@@ -259,12 +265,32 @@ def _pairs(group: Sequence[Entry], column: str) -> pl.DataFrame:
     return own.unique().sort("value", "account_id").collect(engine="streaming")
 
 
+def _compared(group: Sequence[Entry], accounts: pl.Series, work: Path) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Count the rows of the accounts by which trades are measured first, as every screen would.
+
+    These stand for their trade by lot, so the same ones are measured over and over; a hub among them has millions
+    of rows.
+    """
+    first = accounts.gather(draws(accounts).arg_sort().head(FIRST_ACCOUNTS))
+    rows = _scan(group, "rows").select(PAYMENTS).filter(pl.col("account_id").is_in(first.implode()))
+    waiting = work / "compared.parquet"
+    rows.sink_parquet(waiting, compression="lz4")
+    for stage, counts in compared_stages(nw.from_native(pl.scan_parquet(waiting, glob=False))).items():
+        counted = counts.to_native().collect(engine="streaming")
+        yield stage, counted.sort(counted.columns)
+    waiting.unlink()
+
+
 def _scan(group: Sequence[Entry], table: str) -> pl.LazyFrame:
     return pl.scan_parquet([path for entry in group for path in entry.table(table)], glob=False)
 
 
 def _block_file(number: int) -> str:
     return f"rows-{number:05d}.parquet"
+
+
+def _compared_file(stage: str) -> str:
+    return f"compared-{stage}.parquet"
 
 
 def _pairs_file(column: str) -> str:

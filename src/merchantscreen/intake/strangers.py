@@ -57,7 +57,7 @@ def unknown_accounts(seen: Seen, accounts: pl.DataFrame, files: Sequence[str]) -
     """
     known = accounts.select("account_id").lazy()
     found = [pl.DataFrame(schema=_SEEN), *_in_parts(seen.rows.parts, known), *_in_files(seen.rows.plain, known),
-             *_in_entries(_with_strangers(seen, known), known)]  # fmt: skip
+             *_in_entries(_with_strangers(seen, accounts), known)]  # fmt: skip
     strange = pl.concat(found).sort("source_file", "source_line")
     named = strange.group_by("account_id", maintain_order=True).agg(
         pl.col("source_file", "source_line").first(), pl.col("rows").sum()
@@ -101,17 +101,17 @@ def _in_files(files: Mapping[int, PlainFile], known: pl.LazyFrame) -> Iterator[p
             yield seen.select(_SEEN.names()).collect(engine="streaming")
 
 
-def _with_strangers(seen: Seen, known: pl.LazyFrame) -> dict[int, Entry]:
+def _with_strangers(seen: Seen, accounts: pl.DataFrame) -> dict[int, Entry]:
     """Leave out entries of which a merged table says that every account in them is known."""
-    clean = [one.entries for one in seen.merged if _names_known_alone(one, known)]
+    every = pl.collect_all([_count_with(one, accounts.select("account_id").lazy()) for one in seen.merged])
+    clean = [one.entries for one, count in zip(seen.merged, every, strict=True) if count.item() == accounts.height]
     return {file: entry for file, entry in seen.entries.items() if not any(entry.name in names for names in clean)}
 
 
-def _names_known_alone(merged: Merged, known: pl.LazyFrame) -> bool:
-    """Put the two sorted lists together: an account of both stands beside itself. Half the work of a join."""
-    listed = pl.scan_parquet(merged.accounts, glob=False).select("account_id")
-    both = listed.merge_sorted(known, key="account_id").select(pl.col("account_id").eq(pl.first().shift()).sum())
-    return bool(both.collect().item() == listed.select(pl.len()).collect().item())
+def _count_with(merged: Merged, known: pl.LazyFrame) -> pl.LazyFrame:
+    """Count the accounts of two sorted lists: one of both stands beside itself. Half the work of a join."""
+    every = pl.scan_parquet(merged.accounts, glob=False).merge_sorted(known, key="account_id").select(pl.first())
+    return every.select(pl.len() - pl.first().eq(pl.first().shift()).sum())
 
 
 def _in_entries(entries: Mapping[int, Entry], known: pl.LazyFrame) -> Iterator[pl.DataFrame]:
