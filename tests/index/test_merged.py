@@ -302,7 +302,7 @@ def test_a_merge_that_is_stopped_leaves_the_index_intact(full_group: list[str | 
     with Stopper.started() as stopper:
         shutil.rmtree(one.folder)
         changes = stopper.run(full_group).changes
-        assert changes > 8
+        assert changes > 9  # what Polars writes by itself lies between two of them
         for moment in range(2, changes, 1 + changes // 8):
             shutil.rmtree(one.folder, ignore_errors=True)
             ran = stopper.run(full_group, at=moment, how="full" if how == "full" else "killed")

@@ -44,7 +44,7 @@ from merchantscreen.intake.problems import PROBLEMS
 from merchantscreen.intake.reading import OpenFile, Reader, Rows, at_once, look_at
 from merchantscreen.intake.strangers import Seen, unknown_accounts
 from merchantscreen.intake.tally import FileTally, blind_spots_of, rejects_of
-from merchantscreen.intake.transactions import COLUMNS
+from merchantscreen.intake.transactions import COLUMNS, with_values
 from merchantscreen.intake.worker import Worker
 from merchantscreen.records import Progress, Silent, SourceFile
 
@@ -291,7 +291,8 @@ def _read_transactions(reader: Reader, opened: list[OpenFile], staging: Path) ->
             opened[number] = file
         rows.add(reader.transactions(again, staging))
     with unchanged(tuple(rows.plain.values())):
-        drop_repeated(opened, rows)
+        if drop_repeated(opened, rows):
+            rows.present = _present(rows)
     rows.present |= {name for file in opened if file.entry for name in file.entry.facts.present}
     return rows
 
@@ -302,30 +303,32 @@ def sources_of(rows: Rows) -> list[duplicates.Source]:
     return [*staged, *(duplicates.FileInPlace(file, number) for number, file in rows.plain.items())]
 
 
-def drop_repeated(opened: Sequence[OpenFile], rows: Rows) -> None:
+def drop_repeated(opened: Sequence[OpenFile], rows: Rows) -> bool:
     """Take repeated transactions out of what was read, and book them with their files.
 
     Args:
         opened: All files, in the order of `source_file`.
         rows: What was read of them.
+
+    Returns:
+        Whether there were any; then `present` of the rows may hold too much.
     """
     accepted = sum(file.tally.rows_accepted for file in opened if not file.entry)
     rejected = duplicates.find_repeated(sources_of(rows), accepted)
     if rejected.is_empty():
-        return
+        return False
     _reject(opened, rejected)
     duplicates.drop_from(rows.parts, rejected)
     lines = dict(rejected.group_by("source_file").agg("source_line").iter_rows())
     rows.plain = {number: file.without_repeated(lines.get(number, [])) for number, file in rows.plain.items()}
-    rows.present = _present(rows)
+    return True
 
 
 def _present(rows: Rows) -> set[str]:
     """Count the values of every column anew."""
     staged = [pl.scan_parquet(rows.parts, glob=False)] if rows.parts else []
     plain = [file.transactions(file.rows(), COLUMNS) for file in rows.plain.values()]
-    counts = [frame.select(pl.col(COLUMNS).count()).collect(engine="streaming") for frame in (*staged, *plain)]
-    return {name for name in COLUMNS if sum(count[name].item() for count in counts)}
+    return {name for frame in (*staged, *plain) for name in with_values(frame)}
 
 
 def _reject(opened: Sequence[OpenFile], repeated: pl.DataFrame) -> None:

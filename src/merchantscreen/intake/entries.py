@@ -33,7 +33,7 @@ from merchantscreen.intake.files import digest
 from merchantscreen.intake.mapping import RoleMapping
 from merchantscreen.intake.problems import REJECT_ROW_SCHEMA
 from merchantscreen.intake.tally import FileTally
-from merchantscreen.intake.transactions import COLUMNS
+from merchantscreen.intake.transactions import with_values
 
 FORMAT: Final = 2
 """Another one whenever other rows are in a bucket: an attempt is gone on with bucket by bucket."""
@@ -221,7 +221,8 @@ def write_entry(folder: Path, accepted: Accepted, how: str) -> Entry:
     place = folder / entry_name(tally.sha256, how)
     begin(place)
     done = [number for number in range(count) if _is_done(place, number)]
-    present = {name for number in done for name in _present(place / _bucket_file("rows", number))}
+    made = (pl.scan_parquet(place / _bucket_file("rows", number), glob=False) for number in done)
+    present = {name for rows in made for name in with_values(rows)}
     for number, bucket in reducing.buckets(accepted.columns, count, done):
         present |= bucket.present
         for name, table in reducing.tables_of(bucket).items():
@@ -260,12 +261,6 @@ def _bucket_file(table: str, number: int) -> str:
 
 def _is_done(place: Path, number: int) -> bool:
     return all((place / _bucket_file(name, number)).exists() for name in reducing.TABLES)
-
-
-def _present(rows: Path) -> Iterator[str]:
-    """Yield the columns of tables.Transactions with a value in a bucket that an earlier attempt has made."""
-    counts = pl.scan_parquet(rows, glob=False).select(pl.col(COLUMNS).count()).collect(engine="streaming")
-    yield from (name for name, count in counts.row(0, named=True).items() if count)
 
 
 def _span(place: Path, count: int) -> tuple[datetime | None, datetime | None]:

@@ -32,7 +32,7 @@ from merchantscreen.intake.entries import Accepted, Entry, recipe, write_entry
 from merchantscreen.intake.index import Index
 from merchantscreen.intake.inplace import PlainFile, sharing, tables_of, unchanged
 from merchantscreen.intake.mapping import ColumnMapping
-from merchantscreen.intake.reading import OpenFile, Reader, Rows, look_at
+from merchantscreen.intake.reading import OpenFile, Reader, Rows, look_at, taken_from
 from merchantscreen.intake.worker import Worker
 from merchantscreen.records import Progress, Role, Silent
 
@@ -154,11 +154,8 @@ def _side_by_side(jobs: Sequence[_Job], work: Path) -> list[Entry]:
         try:
             with Worker(staging) as worker:
                 maker = _Maker(worker, staging)
-                while waiting:
-                    place, job = waiting.popleft()
+                for place, job in taken_from(waiting):
                     done[place] = maker.entry(job)
-        except IndexError:
-            return
         except BaseException:
             waiting.clear()
             raise

@@ -41,6 +41,7 @@ _THREADS_PER_SURVEYOR: Final = 2
 child more than there are threads for makes them twice and gains nothing."""
 One = TypeVar("One")
 Other = TypeVar("Other")
+Job = TypeVar("Job")
 _Waiting = deque[tuple["OpenFile", int]]
 """Files that nobody has begun with, and the place of each among all."""
 
@@ -75,6 +76,17 @@ def _watched(do: Callable[[], One], fail: Callable[[BaseException], None]) -> On
     except BaseException as error:
         fail(error)
         raise
+
+
+def taken_from(waiting: deque[Job]) -> Iterator[Job]:
+    """Take one job after the other, of which others take as well.
+
+    Args:
+        waiting: What nobody has begun with.
+    """
+    with suppress(IndexError):
+        while True:
+            yield waiting.popleft()
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,10 +292,10 @@ class Reader:
         rows = Rows()
         try:
             with worker.alone():
-                for file, index in _taken_from(plain):
+                for file, index in taken_from(plain):
                     if not self._survey(file, index, worker, rows):
                         other.append((file, index))
-                for file, index in _taken_from(other):
+                for file, index in taken_from(other):
                     deque(self._decode(file, index, worker), maxlen=0)
                 for message in worker.ask("finish"):
                     staged = message.facts
@@ -354,13 +366,6 @@ class Reader:
         if state_of(tally.path) != state:
             raise InputError("an input file has changed", (PROBLEMS["MS-FILE-014"].at(tally.path.name),))
         self._progress.advance(tally.size_bytes)
-
-
-def _taken_from(waiting: _Waiting) -> Iterator[tuple[OpenFile, int]]:
-    """Take one file after the other, of which others take as well."""
-    with suppress(IndexError):
-        while True:
-            yield waiting.popleft()
 
 
 @contextmanager

@@ -351,11 +351,10 @@ class _Steps:
 
     def after(self, answer: pl.Series) -> pl.Series:
         """Tell that a question is answered."""
+        told = self._row_count * self._done_count // self._step_count
         self._done_count += 1
-        told, all_told = (
-            self._row_count * done // self._step_count for done in (self._done_count - 1, self._done_count)
-        )
-        self._tell(all_told - told, pl.DataFrame(schema=REJECT_ROW_SCHEMA))
+        rows = self._row_count * self._done_count // self._step_count - told
+        self._tell(rows, pl.DataFrame(schema=REJECT_ROW_SCHEMA))
         return answer
 
 

@@ -60,6 +60,12 @@ def stage(accepted: pl.DataFrame, file_index: int, losses: Losses) -> pl.DataFra
     ).select(*COLUMNS, *SOURCE_COLUMNS, key_hash(accepted.columns))
 
 
+def with_values(rows: pl.LazyFrame) -> set[str]:
+    """Name the columns of tables.Transactions in which rows have a value."""
+    counts = rows.select(pl.col(COLUMNS).count()).collect(engine="streaming").row(0, named=True)
+    return {name for name, count in counts.items() if count}
+
+
 def account_ids(rows: pl.DataFrame) -> pl.Series:
     """Return the account key of each row; key columns without any value need no work."""
     used = [name for name in KEY_COLUMNS if rows[name].null_count() < rows.height]
