@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import narwhals.stable.v2 as nw
@@ -57,7 +58,8 @@ class Data:
     Attributes:
         traffic: The transactions up to the moment of the run.
         declared: tables.DeclaredIdentifiers, on the same engine.
-        accounts: tables.Accounts.
+        accounts: Columns of tables.Accounts that all accounts are asked for.
+        accounts_file: tables.Accounts, sorted by account_id; None where `accounts` holds all columns.
         lots: The lot of each account by which it stands for its trade, where somebody kept them.
         by_account: The rows of `declared` in the order of accounts, where somebody kept them so.
     """
@@ -67,6 +69,12 @@ class Data:
     accounts: pl.DataFrame
     lots: pl.Series | None = None
     by_account: Frame | None = None
+    accounts_file: Path | None = None
+
+    def accounts_of(self, ids: pl.Series) -> pl.DataFrame:
+        """Fetch tables.Accounts of those of some ids that have a merchant row, in their order."""
+        every = self.accounts.lazy() if self.accounts_file is None else pl.scan_parquet(self.accounts_file, glob=False)
+        return every.filter(pl.col("account_id").is_in(ids.implode())).collect(engine="streaming")
 
 
 def measure(
@@ -85,16 +93,16 @@ def measure(
     model = policy.evidence
     ids = pl.concat([around.accounts["account_id"], links["account_id"]]).unique().sort()
     wanted = pl.DataFrame({"account_id": ids})
-    own = data.accounts.join(wanted, on="account_id", how="semi")
+    own = data.accounts_of(ids)
     declared = _declared_around(data, wanted)
     direct = features.direct_links(links, flagged.domains).select("account_id").unique().sort("account_id")
     to_measure = _to_measure(data, own, wanted, declared, model)
     rows_of = {features.PAYMENTS: to_measure.near, features.NAMES: wanted["account_id"]}
     taken = data.traffic.take(Asked(rows_of, compared=to_measure.peers), "measured")
     names = _names(data.traffic.engine, taken, wanted, direct)
-    everyone = pl.concat([to_measure.near, to_measure.peers, declared["account_id"]]).unique().to_frame()
+    everyone = pl.concat([to_measure.near, to_measure.peers, declared["account_id"]]).unique()
     surroundings = Surroundings(
-        accounts=data.accounts.join(everyone, on="account_id", how="semi"),
+        accounts=data.accounts_of(everyone),
         declared=declared,
         links=links,
         domains=flagged.domains,

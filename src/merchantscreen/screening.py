@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 
@@ -106,6 +107,7 @@ class _Job:
     declared: Frame
     by_account: Frame
     accounts: pl.DataFrame
+    accounts_file: Path
     lots: pl.Series | None
     policy: Policy
     as_of: datetime
@@ -232,7 +234,7 @@ def _open(intake: Intake, policy: Policy, engine: Engine, as_of: datetime, tell:
     traffic = traffic_of(engine, intake, as_of)
     declared = engine.scan([intake.declared_file])
     by_account = engine.scan(intake.declared_by_account) if intake.declared_by_account else declared
-    return _Job(traffic, declared, by_account, intake.accounts, intake.lots, policy, as_of, tell)
+    return _Job(traffic, declared, by_account, intake.accounts, intake.accounts_file, intake.lots, policy, as_of, tell)
 
 
 def _unshared(flagged: Flagged, found: pl.DataFrame) -> Links:
@@ -255,7 +257,9 @@ def traffic_of(engine: Engine, intake: Intake, as_of: datetime) -> Traffic:
         parts.append(WholeTable(engine, intake.elsewhere, as_of))
     if intake.plain_files:
         parts.append(FilesInPlace(engine, intake.plain_files, as_of))
-    return Traffic(engine, (*parts, *parts_of_entries(engine, intake.entries, intake.merged, as_of)))
+    indexed = parts_of_entries(engine, intake.entries, intake.merged, as_of)
+    is_all_in_use = sum(isinstance(part, MergedTables) for part in indexed) == len(intake.merged)
+    return Traffic(engine, (*parts, *indexed), intake.in_merged if is_all_in_use else None)
 
 
 def parts_of_entries(
@@ -304,7 +308,7 @@ def _measure(
     Returns:
         tables.Accounts of the neighbourhood, and account_id with one column per feature.
     """
-    data = Data(job.traffic, job.declared, job.accounts, job.lots, job.by_account)
+    data = Data(job.traffic, job.declared, job.accounts, job.lots, job.by_account, job.accounts_file)
     measured = measure(data, links, flagged, around, job.policy, job.as_of)
     return measured.accounts, measured.features
 

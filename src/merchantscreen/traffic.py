@@ -26,7 +26,7 @@ import polars as pl
 
 from merchantscreen.engines import Engine, Frame
 from merchantscreen.features import COMPARED, PAYMENTS, added, compared_stages, moment_literal
-from merchantscreen.intake.merged import Merged
+from merchantscreen.intake.merged import Merged, each_once
 from merchantscreen.tables import Transactions, empty
 
 _MANY: Final = 100_000
@@ -96,10 +96,12 @@ class Traffic:
     Attributes:
         engine: Where the data is.
         parts: The parts, of any kind.
+        in_merged: The accounts of all parts that are merged tables, sorted, where somebody has listed them.
     """
 
     engine: Engine
     parts: tuple[Part, ...]
+    in_merged: pl.Series | None = None
     _known: dict[tuple[str, tuple[str, ...]], pl.Series] = field(default_factory=dict)
 
     def values(self, column: str, signs: Sequence[str] = ()) -> pl.Series:
@@ -133,12 +135,16 @@ class Traffic:
 
     def accounts(self) -> pl.Series:
         """List the accounts with transactions, each once."""
-        name = "account_id"
-        # most parts list them in order, and so equal ones meet: a quarter of looking for equal ones anywhere
-        listed = [part.accounts().alias(name).sort().to_frame() for part in self.parts]
-        nobody = pl.DataFrame(schema={name: pl.String})
-        every = reduce(lambda one, other: one.merge_sorted(other, key=name), listed or [nobody])[name]
-        return every.filter(every.ne_missing(every.shift()))
+        known, parts = self.in_merged, self.parts
+        if known is None:
+            known = pl.Series("account_id", [], pl.String)
+        else:
+            parts = tuple(part for part in parts if not isinstance(part, MergedTables))
+        if not parts:
+            return known
+        # most parts list them in order
+        listed = [known, *(part.accounts().alias(known.name).sort() for part in parts)]
+        return each_once([one.to_frame().lazy() for one in listed]).collect(engine="streaming")[known.name]
 
     def late_count(self) -> int:
         """Count the rows after the moment of the run, which are in no other answer."""

@@ -42,7 +42,7 @@ def _codes(tmp_path: Path, *paths: Path) -> list[tuple[str, str]]:
 def test_an_account_keeps_its_codes_and_loses_its_contact_data(tmp_path: Path) -> None:
     """The account holds codes and names; contact data only lives on as tokens and domains."""
     intake = _take(tmp_path, RICH)
-    account = Accounts.validate(intake.accounts).row(0, named=True)
+    account = Accounts.validate(pl.read_parquet(intake.accounts_file)).row(0, named=True)
     assert account["account_id"] == "400001/CAID0001/PF1"
     assert (account["mcc"], account["listing_codes"], account["website_count"]) == ("0742", "02;05", 2)
     stored = "".join(pl.read_parquet(path).write_json() for path in (intake.accounts_file, intake.declared_file))

@@ -2,11 +2,15 @@
 
 Everything is read before anything is done with it, and all that is wrong with any input is
 reported together. Which policy the data meets is the caller's: one for `screen`, two for `rules backtest`.
+
+Rules and referrals are read beside the data: child processes and native code read this, and leave the interpreter to
+those.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -109,6 +113,12 @@ class Collected:
             self._errors.append(error)
             return None
 
+    def and_then(self, others: Collected) -> Collected:
+        """Give what is wrong here, and after it what others collected."""
+        both = Collected()
+        both._errors = [*self._errors, *others._errors]
+        return both
+
     def settle(self) -> None:
         """Raise one error with the problems of all."""
         if not self._errors:
@@ -131,19 +141,21 @@ def read_inputs(files: InputFiles, work: Path, progress: Progress, load: Callabl
         What `load` gave, and what was read.
     """
     progress.stage("reading rules and referrals")
-    collected = Collected()
-    loaded = collected.attempt(load)
-    events = collected.attempt(lambda: read_referrals(files.referrals))
-    mapping = collected.attempt(lambda: load_mapping(files.mapping) if files.mapping else None)
-    key = collected.attempt(lambda: options.read_key(files.key_file) if files.key_file else None)
-    index = collected.attempt(lambda: open_index(files.index) if files.index else None)
-    intake = collected.attempt(
-        lambda: take_in(
-            files.merchants, files.transactions, work, mapping=mapping, pseudonym_key=key, index=index,
-            in_place=files.in_place, progress=progress,
-        )
-    )  # fmt: skip
-    collected.settle()
+    said, given = Collected(), Collected()
+    with ThreadPoolExecutor(1) as beside:
+        loading = beside.submit(said.attempt, load)
+        reading = beside.submit(said.attempt, lambda: read_referrals(files.referrals))
+        mapping = given.attempt(lambda: load_mapping(files.mapping) if files.mapping else None)
+        key = given.attempt(lambda: options.read_key(files.key_file) if files.key_file else None)
+        index = given.attempt(lambda: open_index(files.index) if files.index else None)
+        intake = given.attempt(
+            lambda: take_in(
+                files.merchants, files.transactions, work, mapping=mapping, pseudonym_key=key, index=index,
+                in_place=files.in_place, progress=progress,
+            )
+        )  # fmt: skip
+        loaded, events = loading.result(), reading.result()
+    said.and_then(given).settle()
     if loaded is None or events is None or intake is None:
         raise AssertionError("a stage gave neither a result nor an error")
     return loaded, Inputs(events, intake)

@@ -13,7 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -55,7 +56,15 @@ from merchantscreen.cli.inputs import (
 from merchantscreen.cli.progress import shown_progress
 from merchantscreen.cli.terminal import output
 from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
-from merchantscreen.errors import EXIT_FAIL_ON, IntegrityError, PolicyError, Problem, StaleError, UsageError
+from merchantscreen.errors import (
+    EXIT_FAIL_ON,
+    InputError,
+    IntegrityError,
+    PolicyError,
+    Problem,
+    StaleError,
+    UsageError,
+)
 from merchantscreen.intake.index import MARK as INDEX_MARK
 from merchantscreen.outputs import manifest as m
 from merchantscreen.outputs.console import TOP_ROWS, Shown, show_run
@@ -313,7 +322,7 @@ def _read(order: Order, work: Path, progress: Progress) -> _Inputs:
     """Read rules, referrals, merchants and transactions; what is wrong anywhere comes together."""
     files = InputFiles(order.referrals, order.merchants, order.transactions, order.mapping, order.key_file,
                        order.index, in_place=order.engine.name is EngineName.POLARS)  # fmt: skip
-    policy, read = read_inputs(files, work, progress, lambda: _policy(order))
+    policy, read = read_inputs(files, work, progress, _loader(order))
     if order.workspace is None:
         register = fold(read.referrals.events, order.as_of)
         return _Inputs(read.referrals, read.intake, policy, register, None, ())
@@ -345,10 +354,20 @@ def _silence(one: Silent) -> str:
     return f"a hotline {heard}{gap}"
 
 
-def _policy(order: Order) -> Policy:
-    """Load the rules, and refuse unapproved ones where that was ordered: before any data is read."""
+def _loader(order: Order) -> Callable[[], Policy]:
+    """Load the rules beside the data; where they have to be approved, before any data is read."""
     if not order.require_approved:
-        return load_policy(order.rules)
+        return lambda: load_policy(order.rules)
+    loaded: Future[Policy] = Future()
+    try:
+        loaded.set_result(_approved(order))
+    except InputError as error:
+        loaded.set_exception(error)  # told together with all that is wrong with the data
+    return loaded.result
+
+
+def _approved(order: Order) -> Policy:
+    """Load the rules, and refuse unapproved ones."""
     files, found = folder.read_files(folder.default_folder() if order.rules is None else order.rules)
     try:
         policy = load_files(files) if not found else load_policy(order.rules)

@@ -39,7 +39,7 @@ from merchantscreen.intake.index import Index
 from merchantscreen.intake.inplace import PlainFile, unchanged
 from merchantscreen.intake.lines import read_records
 from merchantscreen.intake.mapping import ColumnMapping, load_mapping
-from merchantscreen.intake.merged import Merged
+from merchantscreen.intake.merged import Merged, accounts_in
 from merchantscreen.intake.problems import PROBLEMS
 from merchantscreen.intake.reading import OpenFile, Reader, Rows, at_once, look_at
 from merchantscreen.intake.strangers import Seen, unknown_accounts
@@ -50,6 +50,9 @@ from merchantscreen.records import Progress, Silent, SourceFile
 
 WORKERS: Final = 2
 """Parquet files that are decoded side by side; each takes about half a gigabyte."""
+ASKED_OF_ALL: Final = ["account_id", "card_acceptor_id", "payment_facilitator_id", "sub_merchant_id", "mcc", "country",
+                       "opened_on", "closed_on"]  # fmt: skip
+"""Columns of tables.Accounts that stay in memory for all accounts; the others, names above all, are twice as much."""
 
 __all__ = ["PROBLEMS", "ColumnMapping", "Intake", "load_mapping", "read_records", "take_in"]
 
@@ -59,10 +62,10 @@ class Intake:
     """All that was accepted, and an account of all that was not.
 
     Attributes:
-        accounts: tables.Accounts, sorted by account_id.
+        accounts: What every account is asked for, ASKED_OF_ALL of tables.Accounts, sorted by account_id.
         declared_file: Parquet of tables.DeclaredIdentifiers, kind by kind.
         declared_by_account: Files of the same in the order of accounts, where the index kept them.
-        accounts_file: Parquet of `accounts`.
+        accounts_file: Parquet of tables.Accounts in the same order; what only some accounts are asked for stays there.
         transaction_files: Parquet parts of tables.Transactions, with two more columns, source_file and
             source_line, that name the row of the input and are never evidence.
         present: Columns of tables.Transactions that hold at least one value.
@@ -73,6 +76,7 @@ class Intake:
         notices: What is worth a look though its rows were accepted: accounts without a merchant row.
         entries: Entries of the index that stand for transaction files, which were not read.
         merged: Tables of the index that stand for several of these entries at once.
+        in_merged: The accounts with rows in these, each once, sorted; None without such tables.
         lots: The lot of each account by which it stands for its trade, where the index kept them.
         plain_files: Transaction files that are read where they are.
         elsewhere: More of tables.Transactions, where an engine has read them; no file of ours holds these.
@@ -96,6 +100,7 @@ class Intake:
     elsewhere: nw.LazyFrame[Any] | None = None
     knows_everybody: bool = False
     declared_by_account: tuple[Path, ...] = ()
+    in_merged: pl.Series | None = None
 
 
 def take_in(
@@ -184,10 +189,11 @@ def _take_in(order: _Order, work: Path, workers: Sequence[Worker], progress: Pro
     )
     tallies = [*merchants.tallies, *(file.tally for file in of_transactions)]
     entries = {number: file.entry for number, file in enumerate(of_transactions) if file.entry}
-    accounts = pl.read_parquet(merchants.accounts_file, glob=False)
+    accounts = pl.read_parquet(merchants.accounts_file, columns=ASKED_OF_ALL, glob=False)
     merged = order.index.merged_of(entries.values()) if order.index else ()
+    in_merged = accounts_in(merged) if merged else None
     strangers = unknown_accounts(
-        Seen(rows, entries, merged), accounts, [file.tally.path.name for file in of_transactions]
+        Seen(rows, entries, merged, in_merged), accounts, [file.tally.path.name for file in of_transactions]
     )
     return Intake(
         accounts=accounts,
@@ -203,6 +209,7 @@ def _take_in(order: _Order, work: Path, workers: Sequence[Worker], progress: Pro
         pseudonym_key_id=merchants.key_id,
         entries=tuple(entries.values()),
         merged=merged,
+        in_merged=in_merged,
         lots=merchants.lots,
         notices=strangers,
         knows_everybody=not strangers,

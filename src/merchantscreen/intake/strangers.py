@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import polars as pl
 
@@ -18,7 +18,7 @@ from merchantscreen.errors import Problem
 from merchantscreen.intake.accountbook import MARK
 from merchantscreen.intake.entries import Entry
 from merchantscreen.intake.inplace import PlainFile, joined, unchanged
-from merchantscreen.intake.merged import Merged
+from merchantscreen.intake.merged import Merged, each_once
 from merchantscreen.intake.problems import PROBLEMS
 from merchantscreen.intake.reading import Rows
 
@@ -37,11 +37,13 @@ class Seen:
         rows: The transactions that were read.
         entries: Entries of the index that stand for files, by the place of the file.
         merged: Tables that stand for several of these.
+        in_merged: The accounts with rows in these, each once; None without such tables.
     """
 
     rows: Rows
     entries: Mapping[int, Entry]
     merged: tuple[Merged, ...]
+    in_merged: pl.Series | None
 
 
 def unknown_accounts(seen: Seen, accounts: pl.DataFrame, files: Sequence[str]) -> tuple[Problem, ...]:
@@ -55,9 +57,9 @@ def unknown_accounts(seen: Seen, accounts: pl.DataFrame, files: Sequence[str]) -
     Returns:
         One problem per account at its first row, in order of place; nothing is quoted.
     """
-    known = accounts.select("account_id").lazy()
-    found = [pl.DataFrame(schema=_SEEN), *_in_parts(seen.rows.parts, known), *_in_files(seen.rows.plain, known),
-             *_in_entries(_with_strangers(seen, accounts), known)]  # fmt: skip
+    known = accounts.select("account_id")
+    found = [pl.DataFrame(schema=_SEEN), *_in_parts(seen.rows.parts, known.lazy()),
+             *_in_files(seen.rows.plain, known.lazy()), *_in_entries(seen, known)]  # fmt: skip
     strange = pl.concat(found).sort("source_file", "source_line")
     named = strange.group_by("account_id", maintain_order=True).agg(
         pl.col("source_file", "source_line").first(), pl.col("rows").sum()
@@ -101,25 +103,31 @@ def _in_files(files: Mapping[int, PlainFile], known: pl.LazyFrame) -> Iterator[p
             yield seen.select(_SEEN.names()).collect(engine="streaming")
 
 
-def _with_strangers(seen: Seen, accounts: pl.DataFrame) -> dict[int, Entry]:
-    """Leave out entries of which a merged table says that every account in them is known."""
-    every = pl.collect_all([_count_with(one, accounts.select("account_id").lazy()) for one in seen.merged])
-    clean = [one.entries for one, count in zip(seen.merged, every, strict=True) if count.item() == accounts.height]
-    return {file: entry for file, entry in seen.entries.items() if not any(entry.name in names for names in clean)}
+def _in_entries(seen: Seen, known: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Find strangers in entries: those of merged tables are looked for among all that are in any of these, at once."""
+    strange = known.clear()
+    if seen.in_merged is not None and _has_others(seen.in_merged, known):
+        strange = seen.in_merged.to_frame().join(known, on="account_id", how="anti")
+    merged = {name for one in seen.merged for name in one.entries}
+    for file, entry in seen.entries.items():
+        if entry.name not in merged:
+            yield _strange_days(file, entry, known, "anti")
+        elif strange.height:
+            yield _strange_days(file, entry, strange, "semi")
 
 
-def _count_with(merged: Merged, known: pl.LazyFrame) -> pl.LazyFrame:
-    """Count the accounts of two sorted lists: one of both stands beside itself. Half the work of a join."""
-    every = pl.scan_parquet(merged.accounts, glob=False).merge_sorted(known, key="account_id").select(pl.first())
-    return every.select(pl.len() - pl.first().eq(pl.first().shift()).sum())
+def _has_others(accounts: pl.Series, known: pl.DataFrame) -> bool:
+    """Tell whether any of some accounts is not known; both sorted, that costs half of looking for it."""
+    every = each_once([known.lazy(), accounts.to_frame().lazy()])
+    return int(every.select(pl.len()).collect(engine="streaming").item()) > known.height
 
 
-def _in_entries(entries: Mapping[int, Entry], known: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    for file, entry in entries.items():
-        unknown = pl.scan_parquet(entry.table("days"), glob=False).join(known, on="account_id", how="anti")
-        seen = unknown.group_by("account_id").agg(
-            pl.lit(file, pl.Int32).first().alias("source_file"),
-            pl.col("first_line").min().alias("source_line"),
-            pl.col("transaction_count").sum().alias("rows"),
-        )
-        yield seen.select(_SEEN.names()).collect(engine="streaming")
+def _strange_days(file: int, entry: Entry, accounts: pl.DataFrame, how: Literal["anti", "semi"]) -> pl.DataFrame:
+    """Count the rows of the accounts of an entry that are among some accounts, or that are not."""
+    unknown = pl.scan_parquet(entry.table("days"), glob=False).join(accounts.lazy(), on="account_id", how=how)
+    seen = unknown.group_by("account_id").agg(
+        pl.lit(file, pl.Int32).first().alias("source_file"),
+        pl.col("first_line").min().alias("source_line"),
+        pl.col("transaction_count").sum().alias("rows"),
+    )
+    return seen.select(_SEEN.names()).collect(engine="streaming")
