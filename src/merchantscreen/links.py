@@ -269,6 +269,8 @@ def _declared(
     could_match = has_sign("value", names.signs())
     for source, kind in (("website", "declared_website"), ("email_domain", "email_domain")):
         of_kind = declared.filter(nw.col("kind") == source, *could_match).select("value", "account_id")
+        if could_match:  # few rows are left: fetched once, as a scan for their holders would be as long as this one
+            of_kind = engine.load(engine.collect(of_kind))
         hosts = engine.collect(of_kind.select("value").unique())["value"]
         if kind == "email_domain":
             hosts = hosts.filter(~hosts.is_in(sorted(names.free_mail_domains)))

@@ -15,14 +15,14 @@ Source: reference "candidates first" measurements; EVID-2 property "R-hop cut = 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import narwhals.stable.v2 as nw
 import polars as pl
 
 from merchantscreen import nano
-from merchantscreen.engines import Frame
+from merchantscreen.engines import Engine, Frame
 from merchantscreen.identifiers import identifier_kinds
 from merchantscreen.numbering import IDENTIFIER, Holders
 from merchantscreen.policy.model import EvidenceModel
@@ -77,15 +77,17 @@ def cut(
     accounts = linked.select("account_id", pl.lit(0, pl.Int64).alias("hop"), _most_carried(model))
     degrees = empty(Degrees)
     own, followed, found = [_NOBODY], [_NOTHING], [_NOBODY]
+    taken: list[Frame] = []
     frontier = accounts
     for hop in range(1, model.account_rounds):
         held = holdings_of(traffic, declared if by_account is None else by_account, frontier)
         unmet = held.select(IDENTIFIER).unique().join(degrees, on=IDENTIFIER, how="anti")
-        degrees = pl.concat([degrees, count_holders(traffic, declared, unmet)])
+        taken.append(take_holders(traffic, declared, unmet, f"holders-{hop}"))
+        degrees = pl.concat([degrees, count_holders(traffic.engine, taken[-1])])
         own.append(held.join(_numbered(degrees), on=IDENTIFIER).select(_NOBODY.columns))
         worth = _worth_following(pl.concat(own), accounts, degrees, model)
         followed.append(worth.join(pl.concat(followed), on="identifier", how="anti"))
-        found.append(holders_of(traffic, declared, followed[-1]))
+        found.append(holders_of(traffic.engine, taken, followed[-1]))
         if hop < model.account_rounds - 1:
             frontier = _reached(found[-1]["account_id"], hop, model).join(accounts, on="account_id", how="anti")
             accounts = pl.concat([accounts, frontier])
@@ -112,56 +114,59 @@ def holdings_of(traffic: Traffic, declared: Frame, accounts: pl.DataFrame) -> pl
     return pl.concat([conform(part, Holdings) for part in (stated, observed)])
 
 
-def count_holders(traffic: Traffic, declared: Frame, held: pl.DataFrame) -> pl.DataFrame:
-    """Count the accounts in the full data that hold each of these identifiers: tables.Degrees.
+def take_holders(traffic: Traffic, declared: Frame, wanted: pl.DataFrame, name: str) -> Frame:
+    """Take out who holds some identifiers in the full data: `kind, value, account_id`, each once.
 
-    Before anything is fetched, so that a hub costs a number here and not a row per holder.
+    Onto the disk, in one pass over each column: a hub's holders lie there and are counted, and none of them is fetched.
 
     Args:
         traffic: The transactions up to the moment of the run.
         declared: tables.DeclaredIdentifiers.
-        held: `kind, value`.
+        wanted: `kind, value`.
+        name: Name of the stages, used for nothing else.
     """
-    counted = [
-        conform(traffic.engine.collect(holders.group_by(IDENTIFIER).agg(nw.len().alias("holder_count"))), Degrees)
-        for holders in _holders(traffic, declared, held)
-    ]
-    return pl.concat([empty(Degrees), *counted]).join(held, on=IDENTIFIER, how="semi")
+    engine = traffic.engine
+    found = [engine.save(held, f"{name}-{kind}") for kind, held in _holders(traffic, declared, wanted)]
+    return nw.concat(found) if found else engine.load(empty(Holdings))
 
 
-def holders_of(traffic: Traffic, declared: Frame, followed: pl.DataFrame) -> pl.DataFrame:
-    """List every account in the full data that holds one of these identifiers.
+def count_holders(engine: Engine, taken: Frame) -> pl.DataFrame:
+    """Count the accounts that hold each identifier of what was taken out: tables.Degrees."""
+    return conform(engine.collect(taken.group_by(IDENTIFIER).agg(nw.len().alias("holder_count"))), Degrees)
+
+
+def holders_of(engine: Engine, taken: Sequence[Frame], followed: pl.DataFrame) -> pl.DataFrame:
+    """List every account that holds one of these identifiers.
 
     Args:
-        traffic: The transactions up to the moment of the run.
-        declared: tables.DeclaredIdentifiers.
+        engine: Where the frames are.
+        taken: What was taken out, no identifier in two of them.
         followed: `identifier, kind, value`.
 
     Returns:
         `account_id, identifier`, each pair once.
     """
-    engine = traffic.engine
-    found = [
-        engine.collect(holders.join(engine.load(followed), on=IDENTIFIER, how="inner").select(*_NOBODY.columns))
-        for holders in _holders(traffic, declared, followed)
-    ]
-    return pl.concat([_NOBODY, *found])
+    holders = nw.concat(taken).join(engine.load(followed), on=IDENTIFIER, how="inner")
+    return engine.collect(holders.select(*_NOBODY.columns))
 
 
-def _holders(traffic: Traffic, declared: Frame, wanted: pl.DataFrame) -> Iterator[Frame]:
-    """Give `kind, value, account_id` of some identifiers, and perhaps of equal values of another declared kind.
+def _holders(traffic: Traffic, declared: Frame, wanted: pl.DataFrame) -> Iterator[tuple[str, Frame]]:
+    """Give `kind, value, account_id` of some identifiers, under a name each.
 
     What is declared stands in one column and is scanned once. Transactions are scanned kind by kind, as each has a
     column of its own: all of them together would be in memory at once.
     """
-    stated = wanted.filter(pl.col("kind").is_in(_STATED))
+    engine, stated = traffic.engine, wanted.filter(pl.col("kind").is_in(_STATED))
     if not stated.is_empty():
         of_kinds = declared.filter(nw.col("kind").is_in(stated["kind"].unique().to_list()))
-        yield traffic.engine.among(of_kinds, "value", stated["value"]).select(*IDENTIFIER, "account_id")
+        alike = engine.among(of_kinds, "value", stated["value"]).select(*IDENTIFIER, "account_id")
+        # an equal value of another declared kind is another identifier
+        yield "declared", alike.join(engine.load(stated.select(IDENTIFIER)), on=IDENTIFIER, how="semi")
     for kind in identifier_kinds("transactions"):
         values = wanted.filter(pl.col("kind") == kind.name)["value"]
         if not values.is_empty():
-            yield traffic.holders(kind.column, values).with_columns(nw.lit(kind.name).alias("kind"))
+            held = traffic.holders(kind.column, values).with_columns(nw.lit(kind.name).alias("kind"))
+            yield kind.name, held.select(*IDENTIFIER, "account_id")
 
 
 # --------------------------------------------------------------------------- what can matter

@@ -8,6 +8,14 @@ import networkx as nx
 
 from architecture.package import FLOORS, Module, imported_modules, modules
 
+_ON_REQUEST = {
+    "merchantscreen.engines.spark": "pyspark",
+    "merchantscreen.eventlog.log": "merchantscreen.eventlog",
+    "merchantscreen.eventlog.verification": "merchantscreen.eventlog",
+}
+"""What a module imports when it is ordered, or for its types alone: docs/adr/0025-spark-is-optional.md, and SQL by
+docs/adr/0006-dependencies.md."""
+
 
 def test_every_module_is_on_a_floor() -> None:
     """A module that nobody has given a floor to is an error."""
@@ -51,9 +59,9 @@ def test_imports_stand_at_the_top_of_the_file() -> None:
 
 
 def _is_on_request(module: Module, node: ast.Import | ast.ImportFrom) -> bool:
-    """Tell an import of the one package that waits until it is ordered: docs/adr/0025-spark-is-optional.md."""
-    spark = isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "pyspark"
-    return spark and module.name == "merchantscreen.engines.spark"
+    """Tell an import of what waits until it is ordered."""
+    wanted = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+    return module.name in _ON_REQUEST and f"{wanted}.".startswith(f"{_ON_REQUEST[module.name]}.")
 
 
 def _imports(tree: ast.Module) -> list[ast.Import | ast.ImportFrom]:

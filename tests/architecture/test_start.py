@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -51,3 +52,19 @@ def test_every_verb_is_where_its_group_says() -> None:
     assert len(found) > 50
     assert {words: command.name for words, command in found.items()} == {words: words.split()[-1] for words in found}
     assert [words for words, command in found.items() if not command.help] == []
+
+
+@pytest.mark.parametrize("verb", ["screen", "explain", "reproduce", "decide"])
+def test_sql_waits_until_a_log_is_opened(verb: str) -> None:
+    """dataframely is there and would have loaded SQLAlchemy, which is not: docs/adr/0006-dependencies.md."""
+    code, imported = _started(verb, "--help")
+    assert code == 0
+    assert "dataframely" in imported
+    assert not any(name.partition(".")[0] == "sqlalchemy" for name in imported)
+
+
+def test_sql_is_there_once_a_log_is_opened(tmp_path: Path) -> None:
+    """Nothing of it stays hidden: a workspace is made, and its log read, each in a process of its own."""
+    for words in (["init", str(tmp_path / "desk")], ["log", "verify", "--workspace", str(tmp_path / "desk")]):
+        code, imported = _started(*words)
+        assert (code, "sqlalchemy" in imported) == (0, True), words

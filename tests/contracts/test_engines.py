@@ -34,7 +34,7 @@ from merchantscreen.features import (
     payment_stages,
 )
 from merchantscreen.links import activity, purchases_at
-from merchantscreen.neighbourhood import count_holders, holders_of
+from merchantscreen.neighbourhood import count_holders, holders_of, take_holders
 from merchantscreen.tables import INPUT_TABLES, Transactions, schema_of
 from merchantscreen.traffic import Asked
 
@@ -242,7 +242,7 @@ def test_stages_of_features_are_the_same(engine: Engine, tmp_path: Path) -> None
         assert_frame_equal(found["theirs"][stage], frame, check_row_order=False, check_exact=True)
 
 
-def test_scans_for_links_are_the_same(engine: Engine) -> None:
+def test_scans_for_links_are_the_same(tmp_path: Path, engine: Engine) -> None:
     """Distinct names, activity inside and outside of a window, wanted prices, counted holders."""
     wanted = pl.DataFrame(
         {"seen_as": ["shop.example"], "domain": ["shop.example"], "match": ["exact"],
@@ -254,24 +254,27 @@ def test_scans_for_links_are_the_same(engine: Engine) -> None:
     )  # fmt: skip
     rows = _payments()
     held = pl.DataFrame({"kind": ["descriptor"], "value": ["SHOP.EXAMPLE"]})
-    for runs in (PolarsEngine(Path()), engine):
+    for runs in (PolarsEngine(tmp_path), engine):
         asked = traffic(runs, rows)
         assert asked.values("requestor_host").to_list() == ["shop.example"]
-        counted = count_holders(asked, runs.load(declared(("phone", "SHOP.EXAMPLE", "A/9"))), held)
+        taken = take_holders(asked, runs.load(declared(("phone", "SHOP.EXAMPLE", "A/9"))), held, "holders")
+        counted = count_holders(runs, taken)
         assert counted.select("value", "holder_count").rows() == [("SHOP.EXAMPLE", 3)]
     seen = same(engine, lambda frame, names: activity(frame, "requestor_host", names), rows, wanted)
     assert set(seen["in_window"]) == {True, False}
     assert same(engine, purchases_at, rows, prices).height == 1
 
 
-def test_holders_are_the_same(engine: Engine) -> None:
+def test_holders_are_the_same(tmp_path: Path, engine: Engine) -> None:
     """Of each identifier by its number, whether it is declared or seen, and nobody's by an equal value elsewhere."""
     rows = _payments()
     followed = pl.DataFrame({"identifier": [7, 9], "kind": ["descriptor", "phone"], "value": ["SHOP.EXAMPLE", "P"]})
     stated = declared(("phone", "P", "A/9"), ("email", "P", "A/8"), ("phone", "SHOP.EXAMPLE", "A/7"))
-    ours, theirs = (
-        holders_of(traffic(runs, rows), runs.load(stated), followed) for runs in (PolarsEngine(Path()), engine)
-    )
+    found = []
+    for runs in (PolarsEngine(tmp_path), engine):
+        taken = take_holders(traffic(runs, rows), runs.load(stated), followed, "holders")
+        found.append(holders_of(runs, [taken], followed))
+    ours, theirs = found
     assert ours.filter(identifier=9).rows() == [("A/9", 9)]
     assert ours.filter(identifier=7).height == 3
     assert_frame_equal(theirs, ours, check_row_order=False)

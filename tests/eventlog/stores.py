@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from merchantscreen.eventlog.log import Log, create_log, open_log
 from merchantscreen.eventlog.merkle import Edge, leaf_hash
 from merchantscreen.eventlog.schema import MIGRATIONS, Migration
-from merchantscreen.eventlog.store import Place
+from merchantscreen.eventlog.stored import Place
 
 ORIGIN: Final = "log.example/tests"
 AT: Final = datetime(2026, 11, 1, 12, 30, 0, 250)

@@ -16,7 +16,7 @@ from pathlib import Path
 from eventlog.stores import AT
 
 from merchantscreen.eventlog.log import open_log
-from merchantscreen.eventlog.store import Place
+from merchantscreen.eventlog.stored import Place
 
 
 def write(place: Place, count: int | None, out: int) -> None:

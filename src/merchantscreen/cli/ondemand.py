@@ -4,6 +4,7 @@ Rules kept here:
 * a group knows the name of a verb and where it is written, as an entry point is: `module:attribute`;
 * whoever names a verb gets that one; only a listing with its lines of help reads them all;
 * what a verb says of itself stands beside the verb, and nowhere else;
+* no verb loads SQL before a log is opened, and nothing that would like to have it at hand loads it for us;
 * what a verb consists of lives as long as the process, so nobody looks for garbage in it: that is a sixth of a start.
 
 The mapping takes the place of typer's dict of commands, so help, refusals and suggestions stay typer's own.
@@ -13,7 +14,9 @@ Source: the LazyGroup of click's documentation, "Lazily Loading Subcommands".
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 
@@ -51,7 +54,7 @@ class _Verbs(MutableMapping[str, Any]):
 def _command(name: str, place: str) -> Any:
     """Import a verb, or a group of verbs, and make typer's command of it."""
     module, _, attribute = place.partition(":")
-    with without_collector():
+    with without_collector(), _out_of_sight("sqlalchemy"):
         found = getattr(import_module(module), attribute)
     gc.freeze()
     if isinstance(found, typer.Typer):
@@ -59,6 +62,23 @@ def _command(name: str, place: str) -> Any:
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     alone.command(name)(found)
     return typer.main.get_command(alone)
+
+
+@contextmanager
+def _out_of_sight(package: str) -> Iterator[None]:
+    """Let a package that nobody has loaded look like one that is not installed, as long as a block lasts.
+
+    dataframely can describe tables for SQLAlchemy and loads all of it where it is there: an eighth of a start, for
+    what nobody asks of it here.
+    """
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]  # the import system's own mark of what cannot be had
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 def verbs(places: Mapping[str, str]) -> type[TyperGroup]:

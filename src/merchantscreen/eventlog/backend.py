@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 
-from merchantscreen.errors import MerchantScreenError, ProblemKind, UsageError
+from merchantscreen.errors import MerchantScreenError, UsageError
 from merchantscreen.eventlog import problems
 from merchantscreen.eventlog.schema import SCHEMA, Migration
-
-BUSY_SECONDS: Final = 10.0
-"""How long to wait for another writer."""
+from merchantscreen.eventlog.stored import refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +60,6 @@ class Backend:
         except (sa.exc.SQLAlchemyError, UnicodeError, OverflowError) as error:
             # A damaged file can make SQLite's driver stumble over the text of its own message.
             raise self.failure(self.name, None) from error
-
-
-def refusal(
-    raised: type[MerchantScreenError], kind: ProblemKind, name: str, found: str | None = None
-) -> MerchantScreenError:
-    """Make an error of one problem with a store."""
-    return raised(f"{name}: {kind.title}.", (kind.at(name, found=found),))
 
 
 def stored_version(connection: sa.Connection) -> int:

@@ -20,11 +20,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from merchantscreen.errors import BusyError, IntegrityError, ProblemKind, UsageError
 from merchantscreen.eventlog import problems
-from merchantscreen.eventlog.backend import BUSY_SECONDS, refusal
 from merchantscreen.eventlog.merkle import (
     Edge,
     consistency_proof,
@@ -46,9 +45,12 @@ from merchantscreen.eventlog.records import (
     require_draft,
     require_time,
 )
-from merchantscreen.eventlog.store import Head, Place, Reader, Row, Store, Writer, create_store, open_store
+from merchantscreen.eventlog.stored import BUSY_SECONDS, Head, Place, Row, refusal
 from merchantscreen.eventlog.verification import Verified, read_event, verify
 from merchantscreen.records import Progress, Silent
+
+if TYPE_CHECKING:
+    from merchantscreen.eventlog.store import Reader, Store, Writer
 
 _PAGE: Final = 1000
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
@@ -282,11 +284,15 @@ class Log:
 
 def create_log(place: Place, origin: str, *, busy_seconds: float = BUSY_SECONDS) -> Log:
     """Make an empty log and open it; see `store.create_store`."""
+    from merchantscreen.eventlog.store import create_store  # noqa: PLC0415 - SQL, only where a log is opened
+
     return Log(create_store(place, origin, busy_seconds=busy_seconds))
 
 
 def open_log(place: Place, *, busy_seconds: float = BUSY_SECONDS) -> Log:
     """Open a log that is there; see `store.open_store`."""
+    from merchantscreen.eventlog.store import open_store  # noqa: PLC0415 - SQL, only where a log is opened
+
     return Log(open_store(place, busy_seconds=busy_seconds))
 
 

@@ -25,8 +25,9 @@ from merchantscreen.errors import (
     UsageError,
 )
 from merchantscreen.eventlog import problems
-from merchantscreen.eventlog.backend import Backend, apply, refusal, require_known, stored_version
+from merchantscreen.eventlog.backend import Backend, apply, require_known, stored_version
 from merchantscreen.eventlog.schema import HEAD, METADATA, SCHEMA, Migration
+from merchantscreen.eventlog.stored import refusal
 
 DRIVERS: Final = frozenset({"postgresql", "postgresql+psycopg"})
 SETTINGS: Final = {"fsync": "on", "full_page_writes": "on", "server_encoding": "UTF8"}

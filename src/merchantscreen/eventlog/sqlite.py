@@ -35,8 +35,9 @@ from merchantscreen.errors import (
     ProblemKind,
 )
 from merchantscreen.eventlog import problems
-from merchantscreen.eventlog.backend import Backend, apply, refusal, require_known, stored_version
+from merchantscreen.eventlog.backend import Backend, apply, require_known, stored_version
 from merchantscreen.eventlog.schema import HEAD, Migration
+from merchantscreen.eventlog.stored import refusal
 
 OLDEST: Final = (3, 37, 0)
 """First SQLite with STRICT tables."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -23,34 +22,15 @@ import sqlalchemy as sa
 
 from merchantscreen.errors import IntegrityError
 from merchantscreen.eventlog import postgresql, problems, sqlite
-from merchantscreen.eventlog.backend import BUSY_SECONDS, Backend, refusal
+from merchantscreen.eventlog.backend import Backend
 from merchantscreen.eventlog.merkle import Edge
 from merchantscreen.eventlog.notes import require_name
 from merchantscreen.eventlog.records import Personal
 from merchantscreen.eventlog.schema import EVENTS, HEAD, MIGRATIONS, PERSONAL, Migration
-
-Place = Path | str
-"""Path of a SQLite file, or address of a PostgreSQL database as text."""
+from merchantscreen.eventlog.stored import BUSY_SECONDS, Head, Place, Row, refusal
 
 _AT_ONCE: Final = 2000
 """Rows fetched at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What a store keeps of the whole log: its name and the right edge of its tree."""
-
-    origin: str
-    edge: Edge
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One stored event: its position, the kind it is listed under, and its canonical bytes."""
-
-    position: int
-    kind: str
-    leaf: bytes
 
 
 class Reader:

@@ -15,14 +15,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from merchantscreen.errors import IntegrityError, Problem, ProblemKind
 from merchantscreen.eventlog import problems
 from merchantscreen.eventlog.merkle import Edge, leaf_hash
 from merchantscreen.eventlog.notes import Checkpoint
 from merchantscreen.eventlog.records import ERASED, Event, Personal, parse_leaf
-from merchantscreen.eventlog.store import Head, Reader, Row
+from merchantscreen.eventlog.stored import Head, Row
+
+if TYPE_CHECKING:
+    from merchantscreen.eventlog.store import Reader
 
 MOST_PROBLEMS: Final = 100
 """How many differences are told one by one; the message counts all."""

@@ -26,7 +26,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from merchantscreen.cases.due import DEFAULTS, Period
 from merchantscreen.errors import InputError, Problem
-from merchantscreen.eventlog.store import Place
+from merchantscreen.eventlog.stored import Place
 from merchantscreen.vocabulary import Tier
 from merchantscreen.workspace import problems
 from merchantscreen.workspace.access import Role, system_user
