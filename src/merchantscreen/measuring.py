@@ -93,22 +93,23 @@ def measure(
     model = policy.evidence
     ids = pl.concat([around.accounts["account_id"], links["account_id"]]).unique().sort()
     wanted = pl.DataFrame({"account_id": ids})
-    own = data.accounts_of(ids)
+    known = data.accounts.join(wanted, on="account_id", how="semi")
     declared = _declared_around(data, wanted)
     direct = features.direct_links(links, flagged.domains).select("account_id").unique().sort("account_id")
-    to_measure = _to_measure(data, own, wanted, declared, model)
+    to_measure = _to_measure(data, known, wanted, declared, model)
     rows_of = {features.PAYMENTS: to_measure.near, features.NAMES: wanted["account_id"]}
     taken = data.traffic.take(Asked(rows_of, compared=to_measure.peers), "measured")
     names = _names(data.traffic.engine, taken, wanted, direct)
     everyone = pl.concat([to_measure.near, to_measure.peers, declared["account_id"]]).unique()
+    around_them = data.accounts_of(everyone)
     surroundings = Surroundings(
-        accounts=data.accounts_of(everyone),
+        accounts=around_them,
         declared=declared,
         links=links,
         domains=flagged.domains,
         clues=flagged.clues,
         contacts=_contacts(around, model),
-        crowds=_crowds(data, own, declared, direct),
+        crowds=_crowds(data, known, declared, direct),
     )
     caution = frozenset(entry.host for entry in policy.caution_hosts)
     engine, measures = data.traffic.engine, policy.measures
@@ -116,6 +117,7 @@ def measure(
     compared = _counted(engine, to_measure.peers, COMPARED_AT_ONCE, taken.compared)
     numbers = Numbers(model, measures, caution)
     table = features.assemble(payments, compared, names, surroundings, numbers, as_of)
+    own = around_them.join(wanted, on="account_id", how="semi")
     return Measured(own, wanted.join(table, on="account_id", how="left"))
 
 
@@ -176,7 +178,8 @@ def _declared_around(data: Data, wanted: pl.DataFrame) -> pl.DataFrame:
     own = engine.collect(engine.among(of_accounts, "account_id", wanted["account_id"]))
     hard = own.filter(pl.col("kind").is_in(list(kinds_of(Specificity.HARD)))).select("kind", "value").unique()
     # one condition leaves so few that a join on both columns costs nothing
-    alike = engine.among(declared, "value", hard["value"])
+    of_kinds = engine.among(declared, "kind", hard["kind"])
+    alike = engine.among(of_kinds, "value", hard["value"])
     siblings = engine.collect(alike.join(engine.load(hard), on=["kind", "value"], how="semi"))
     return pl.concat([own, siblings]).unique().sort("kind", "value", "account_id")
 

@@ -158,7 +158,7 @@ def _holders(traffic: Traffic, declared: Frame, wanted: pl.DataFrame) -> Iterato
     """
     engine, stated = traffic.engine, wanted.filter(pl.col("kind").is_in(_STATED))
     if not stated.is_empty():
-        of_kinds = declared.filter(nw.col("kind").is_in(stated["kind"].unique().to_list()))
+        of_kinds = engine.among(declared, "kind", stated["kind"])
         alike = engine.among(of_kinds, "value", stated["value"]).select(*IDENTIFIER, "account_id")
         # an equal value of another declared kind is another identifier
         yield "declared", alike.join(engine.load(stated.select(IDENTIFIER)), on=IDENTIFIER, how="semi")
