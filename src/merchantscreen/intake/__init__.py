@@ -77,7 +77,7 @@ class Intake:
         entries: Entries of the index that stand for transaction files, which were not read.
         merged: Tables of the index that stand for several of these entries at once.
         in_merged: The accounts with rows in these, each once, sorted; None without such tables.
-        lots: The lot of each account by which it stands for its trade, where the index kept them.
+        lots: The lot of each account by which it stands for its trade; None for few, which are drawn as needed.
         plain_files: Transaction files that are read where they are.
         elsewhere: More of tables.Transactions, where an engine has read them; no file of ours holds these.
         knows_everybody: Whether every account with transactions is known to have a merchant row.
@@ -225,7 +225,7 @@ class MerchantTables:
         declared_file: Parquet of tables.DeclaredIdentifiers.
         tallies: What became of the rows of each file.
         key_id: Which key the contact tokens were made with.
-        lots: The lots of the accounts, where they were kept.
+        lots: The lots of the accounts, where they were kept or drawn.
         declared_by_account: Files of tables.DeclaredIdentifiers in the order of accounts, where they were kept.
     """
 
@@ -266,7 +266,7 @@ def read_merchants(reader: Reader, opened: Sequence[OpenFile], key: bytes | None
         opened[0].tally.stripped.update(combined.losses.stripped)
         opened[0].tally.unreadable.update(combined.losses.unreadable)
     tallies = tuple(file.tally for file in opened)
-    return MerchantTables(combined.accounts, combined.declared, tallies, combined.key_id)
+    return MerchantTables(combined.accounts, combined.declared, tallies, combined.key_id, combined.lots)
 
 
 def _look(order: _Order, worker: Worker, *, is_known: bool) -> tuple[list[OpenFile], list[OpenFile]]:

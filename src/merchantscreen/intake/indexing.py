@@ -119,7 +119,7 @@ def index_merchants(
         tell.stage("indexing merchants", sum(path.stat().st_size for path in paths))
         read = read_merchants(Reader(order.mapping, [worker], tell), opened, order.key, work)
         tables = read.accounts_file, read.declared_file
-        known.keep(index.merchants, name, tables, read.tallies, read.key_id)
+        known.keep(index.merchants, name, tables, read.tallies, read.key_id, read.lots)
     return True
 
 

@@ -143,7 +143,14 @@ def find(folder: Path, name: str) -> KnownMerchants | None:
     return KnownMerchants(place, facts) if facts else None
 
 
-def keep(folder: Path, name: str, tables: tuple[Path, Path], tallies: Sequence[FileTally], key_id: str) -> None:
+def keep(
+    folder: Path,
+    name: str,
+    tables: tuple[Path, Path],
+    tallies: Sequence[FileTally],
+    key_id: str,
+    lots: pl.Series | None = None,
+) -> None:
     """Keep what merchant files came to.
 
     Args:
@@ -152,6 +159,7 @@ def keep(folder: Path, name: str, tables: tuple[Path, Path], tallies: Sequence[F
         tables: Files of tables.Accounts and tables.DeclaredIdentifiers on the disk of the index, which are moved.
         tallies: What became of the rows of each file.
         key_id: Which key the contact tokens were made with.
+        lots: The lots of the accounts, where they were drawn already.
     """
     place = folder / name
     begin(place)
@@ -161,12 +169,12 @@ def keep(folder: Path, name: str, tables: tuple[Path, Path], tallies: Sequence[F
         for number, tally in enumerate(tallies)
         for rows in tally.rejected
     ]
-    rejects, lots = tables[0].with_name(REJECTS), tables[0].with_name(LOTS)
+    rejects, drawn = tables[0].with_name(REJECTS), tables[0].with_name(LOTS)
     pl.concat([empty, *rejected]).write_parquet(rejects)
     accounts = pl.read_parquet(tables[0], columns=["account_id"], glob=False)["account_id"]
-    draws(accounts).to_frame(_LOT).write_parquet(lots)
+    (draws(accounts) if lots is None else lots).to_frame(_LOT).write_parquet(drawn)
     ordered = [(path, path.name) for path in _by_account(tables[1], accounts)]
-    for source, target in ((tables[0], ACCOUNTS), (tables[1], DECLARED), (rejects, REJECTS), (lots, LOTS), *ordered):
+    for source, target in ((tables[0], ACCOUNTS), (tables[1], DECLARED), (rejects, REJECTS), (drawn, LOTS), *ordered):
         sync(source)
         source.replace(place / target)
     facts = SetFacts(

@@ -59,6 +59,7 @@ class Merchants:
         repeated: Rejected rows: `SOURCE_FILE`, `LINE`, code.
         losses: Fields cut to hosts, and fields that could not be read.
         key_id: Which key the contact tokens were made with.
+        lots: The lot of each account by which it stands for its trade, see features.peers, where they were drawn.
     """
 
     accounts: Path
@@ -66,6 +67,7 @@ class Merchants:
     repeated: pl.DataFrame
     losses: Losses
     key_id: str
+    lots: pl.Series | None = None
 
 
 class MerchantRowsRead:
@@ -95,7 +97,9 @@ class MerchantRowsRead:
         return rows
 
 
-def combine(rows: pl.DataFrame, key: bytes | None, folder: Path) -> Merchants:
+def combine(
+    rows: pl.DataFrame, key: bytes | None, folder: Path, written: Callable[[Path], None] | None = None
+) -> Merchants:
     """Turn the accepted rows of all files into accounts and what they declare.
 
     A million accounts declare some eight million identifiers; only one kind is in memory at a time, and what a column
@@ -105,6 +109,7 @@ def combine(rows: pl.DataFrame, key: bytes | None, folder: Path) -> Merchants:
         rows: See `MerchantRowsRead.take`.
         key: Key of the contact tokens; derived from the data when None.
         folder: Where the two files go.
+        written: Told of the file of accounts once it is there; the tokens take several times as long.
     """
     ordered, repeated = _in_order(rows)
     del rows  # ordered lets go of the columns that are done with
@@ -112,6 +117,8 @@ def combine(rows: pl.DataFrame, key: bytes | None, folder: Path) -> Merchants:
     websites = _websites(ordered, losses)
     tables = folder / "accounts.parquet", folder / "declared.parquet"
     _write_accounts(tables[0], ordered, websites, losses)
+    if written:
+        written(tables[0])
     contacts = {kind: _normalised(ordered, kind, losses) for kind in pseudonyms.CONTACT_KINDS}
     used = key or pseudonyms.derive_key(contacts.items())
     makers: dict[str, Callable[[], pl.DataFrame]] = {

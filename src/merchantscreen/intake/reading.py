@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 import polars as pl
 
 from merchantscreen.errors import InputError, Problem
+from merchantscreen.features.peers import draws
 from merchantscreen.intake import fields, files, lines
 from merchantscreen.intake.entries import Entry
 from merchantscreen.intake.hosts import Losses
@@ -233,12 +234,14 @@ class Reader:
             deque(worker.ask("gather", frames=[block], index=index), maxlen=0)
 
     def _combine(self, key: bytes | None, folder: Path, worker: Worker) -> Merchants:
-        """Have the child combine the merchant rows that it keeps."""
-        (message,) = worker.ask("combine", key=key.hex() if key else None, folder=str(folder))
+        """Have the child combine the merchant rows that it keeps; the lots of accounts are drawn here meanwhile."""
+        replies = worker.ask("combine", key=key.hex() if key else None, folder=str(folder))
+        accounts = Path(next(replies).facts["path"])
+        lots = draws(pl.read_parquet(accounts, columns=["account_id"], glob=False)["account_id"])
+        (message,) = replies
         facts = message.facts
         losses = Losses(Counter(facts["stripped"]), Counter(facts["unreadable"]))
-        tables = Path(facts["accounts"]), Path(facts["declared"])
-        return Merchants(*tables, message.frames[0], losses, facts["key_id"])
+        return Merchants(accounts, Path(facts["declared"]), message.frames[0], losses, facts["key_id"], lots)
 
     def transactions(self, opened: Mapping[int, OpenFile], staging: Path) -> Rows:
         """Judge the transactions of some files, and stage those that cannot stay where they are.
