@@ -11,12 +11,14 @@ Printed as Markdown: per point the measures, the ratio to the floor, and the exp
 point before to this one; then b over all points, by least squares, and over those that are judged, where these are
 fewer. Nothing is taken off: starting the program is in all figures, and keeps the exponents of small worlds low. Last,
 what each added transaction, domain or account cost, beside what the floor took to decode it: how much of the growth is
-reading the file that it is in.
+reading the file that it is in. Then, of one more screening of every point, what it took to read and to do all else.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -28,6 +30,7 @@ import measuring
 import worlds
 from measuring import Contestant, Measure, Spread, exponent, ratios, say, script, table
 from run import SCREEN, screening, workplace
+from stages import beyond_reading
 from worlds import Size
 
 THOUSAND, MILLION = 1_000, 1_000_000
@@ -98,6 +101,16 @@ def measure(along: str, way: Way, rounds: int, work: Path) -> dict[str, list[lis
     return {name: [measured[f"{name} {point}"] for point in way.points] for name in (FLOOR, SCREEN)}
 
 
+def stages_of(way: Way, along: str, work: Path) -> list[dict[str, float]]:
+    """Screen every point once more, and give the seconds of its stages."""
+    found = []
+    for point in way.points:
+        folder = work / replace(way.base, **{along: point}).name
+        done = subprocess.run(script("stages.py", folder, "--runs", work), capture_output=True, text=True, check=True)
+        found.append(json.loads(done.stdout))
+    return found
+
+
 # --------------------------------------------------------------------------- the tables
 
 
@@ -137,6 +150,18 @@ def added_table(along: str, points: Sequence[int], measured: Mapping[str, Sequen
     heads = (f"added {along}", *(f"{name}, {what} µs" for what in ("wall", "cpu") for name in (FLOOR, SCREEN)))
     pairs = [*pairwise(points), *([(points[0], points[-1])] if len(points) > 2 else [])]
     return table(heads, [(f"{one:,} to {other:,}", *_added(points, measured, one, other)) for one, other in pairs])
+
+
+def stages_table(along: str, points: Sequence[int], found: Sequence[dict[str, float]]) -> str:
+    """Write what reading took, and what all else took, with its exponent from the point before and over all."""
+    beyond = [beyond_reading(seconds) for seconds in found]
+    steps = ["", *(exponent(pair, costs) for pair, costs in zip(pairwise(points), pairwise(beyond), strict=True))]
+    heads = (along, "reading, s", "all else, s", "b of all else")
+    rows = [
+        (f"{point:,}", sum(seconds.values()) - rest, rest, step)
+        for point, seconds, rest, step in zip(points, found, beyond, steps, strict=True)
+    ]
+    return table(heads, [*rows, ("over all", "", "", exponent(points, beyond) if len(points) > 1 else "")])
 
 
 def _added(
@@ -181,6 +206,7 @@ def main() -> None:
                 points_table(along, way.points, measured),
                 fits_table(along, way, measured),
                 added_table(along, way.points, measured),
+                stages_table(along, way.points, stages_of(way, along, work)),
             )
             print("\n" + "\n\n".join(tables), flush=True)
 

@@ -318,6 +318,26 @@ def test_what_is_added_is_told_beside_what_decoding_it_takes(growth: ModuleType)
     assert all([round(float(cell)) for cell in row[1:]] == [1, 3, 1, 4] for row in told)
 
 
+def test_what_is_not_reading_has_an_exponent_of_its_own(growth: ModuleType) -> None:
+    """Files that grow have to be read; the rest may stay as it is, and half as much again over a factor of ten does."""
+    begin = {"starting": 1.0, "reading rules and referrals": 0.5}
+    found = [
+        begin | {"reading transactions": 3.0, "ranking": 1.0},
+        begin | {"reading transactions": 30.0, "ranking": 2.0},
+    ]
+    told = cells(growth.stages_table("accounts", [10, 100], found))
+    assert [row[1:3] for row in told] == [["3.5", "2"], ["30.5", "3"], ["", ""]]
+    assert float(told[1][3]) == float(told[2][3]) == pytest.approx(0.176, abs=1e-3)  # log10(3 / 2)
+
+
+def test_the_stages_of_a_screen_are_timed(scripts: Path, world: Path) -> None:
+    """Each by the title that a person sees, from the start to the bundle."""
+    seconds = json.loads(run(scripts / "stages.py", world))
+    assert (next(iter(seconds)), next(reversed(seconds))) == ("starting", "writing the bundle")
+    assert "reading merchants and transactions" in seconds
+    assert all(took >= 0 for took in seconds.values())
+
+
 def test_exponents_are_fitted_over_all_points_and_over_the_judged_ones(growth: ModuleType) -> None:
     """Starting the program, five seconds here, lowers those of small worlds, which the judged ones leave out."""
     points = [1_000_000, 10_000_000, 100_000_000]

@@ -18,7 +18,7 @@ from merchantscreen.cli.words import prepared
 
 _UNHEARD: Final = logging.NullHandler()
 """Takes what libraries log, such as a lost connection with its traceback: it may quote values, and we say it too."""
-_READ_AHEAD: Final = ("POLARS_ROW_GROUP_PREFETCH_SIZE", "4")
+READ_AHEAD: Final = ("POLARS_ROW_GROUP_PREFETCH_SIZE", "4")
 """Groups of rows that Polars decodes ahead, if nobody says otherwise; read when it is loaded, which no verb has done
 yet. By its own measure a scan of many files keeps more than a gigabyte ready."""
 
@@ -34,7 +34,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     given, as_json = prepared(sys.argv[1:] if words is None else words)
     _protect()
-    os.environ.setdefault(*_READ_AHEAD)
+    os.environ.setdefault(*READ_AHEAD)
     try:
         with _terminable():
             code = app(args=given, prog_name="merchantscreen", standalone_mode=False)
