@@ -289,6 +289,25 @@ def test_the_world_may_fail(
     assert list(inputs.out.iterdir()) == []
 
 
+def test_a_signal_that_native_code_swallows_still_ends_the_run(inputs: Inputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What such code makes of it is no fault of ours, and no crash: the run was asked to end, and ends."""
+
+    class Native:
+        """What cannot pass an exception on, and says on stderr that it ignores it."""
+
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    def broken(*_: object) -> None:
+        Native()
+        raise TypeError("nothing where a value was expected")
+
+    monkeypatch.setattr(screen_command, "screen_accounts", broken)
+    ran = merchantscreen(*inputs.words)
+    assert (ran.code, ran.err) == (143, "merchantscreen: terminated; nothing was published\n")
+    assert list(inputs.out.iterdir()) == []
+
+
 def test_sigterm_removes_the_work_folder(tmp_path: Path) -> None:
     """A terminated run leaves neither a run nor the folder in which accepted rows waited."""
     world = tmp_path / "world"

@@ -35,12 +35,13 @@ def main(words: Sequence[str] | None = None) -> int:
     given, as_json = prepared(sys.argv[1:] if words is None else words)
     _protect()
     os.environ.setdefault(*READ_AHEAD)
+    stops: list[int] = []
     try:
-        with _terminable():
+        with _terminable(stops):
             code = app(args=given, prog_name="merchantscreen", standalone_mode=False)
             sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - panics of native libraries are not Exceptions
-        settled = settle(error, as_json=as_json)
+        settled = settle(error, as_json=as_json, stopped=bool(stops))
         _give_up_unwritable_output()
         return settled
     if code == EXIT_INTERRUPTED:  # typer turns Ctrl-C into a quiet exit
@@ -72,15 +73,28 @@ def _protect() -> None:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """Turn SIGTERM and a closed terminal into an exception, so that private working folders are removed."""
+def _terminable(stops: list[int]) -> Iterator[None]:
+    """Turn SIGTERM and a closed terminal into an exception, so that private working folders are removed.
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    It may come up inside of native code, which can only say on stderr that it ignores it: that is left unsaid.
+
+    Args:
+        stops: Takes the signals that came.
+    """
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stops.append(number)
         raise Terminated
 
+    def ignored(unraisable: sys.UnraisableHookArgs) -> None:
+        if not isinstance(unraisable.exc_value, Terminated):
+            told(unraisable)
+
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    told, sys.unraisablehook = sys.unraisablehook, ignored
     try:
         yield
     finally:
+        sys.unraisablehook = told
         for number, handler in before.items():
             signal.signal(number, handler)

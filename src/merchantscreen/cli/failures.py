@@ -72,11 +72,18 @@ def publishing(mark: Path) -> Iterator[None]:
         raise
 
 
-def settle(error: BaseException, *, as_json: bool, outcome: str = _UNPUBLISHED) -> int:
-    """Say what went wrong and return the exit code."""
+def settle(error: BaseException, *, as_json: bool, outcome: str = _UNPUBLISHED, stopped: bool = False) -> int:
+    """Say what went wrong and return the exit code.
+
+    Args:
+        error: What ended the command.
+        as_json: Whether problems are told as JSON.
+        outcome: What became of the run.
+        stopped: Whether a signal came before: native code may have met the exception of it and made its own of that.
+    """
     match error:
         case AfterPublishing(__cause__=BaseException() as cause):
-            return settle(cause, as_json=as_json, outcome=_PUBLISHED)
+            return settle(cause, as_json=as_json, outcome=_PUBLISHED, stopped=stopped)
         case SystemExit():
             return error.code if isinstance(error.code, int) else 0
         case BrokenPipeError():
@@ -88,6 +95,8 @@ def settle(error: BaseException, *, as_json: bool, outcome: str = _UNPUBLISHED) 
         case MerchantScreenError():
             report(error.problems or (_unlisted(error),), as_json=as_json)
             return error.exit_code
+        case _ if stopped:
+            return _say(f"terminated; {outcome}", EXIT_TERMINATED)
         case _:
             problem, code = _foreign(error, outcome)
             report((problem,), as_json=as_json)
