@@ -9,12 +9,14 @@ import networkx as nx
 from architecture.package import FLOORS, Module, imported_modules, modules
 
 _ON_REQUEST = {
+    "merchantscreen.cli.screen": "merchantscreen.cli.desk",
+    "merchantscreen.cli.workspaces": "merchantscreen.workspace",
     "merchantscreen.engines.spark": "pyspark",
     "merchantscreen.eventlog.log": "merchantscreen.eventlog",
     "merchantscreen.eventlog.verification": "merchantscreen.eventlog",
 }
-"""What a module imports when it is ordered, or for its types alone: docs/adr/0025-spark-is-optional.md, and SQL by
-docs/adr/0006-dependencies.md."""
+"""What a module imports when it is ordered, or for its types alone: docs/adr/0025-spark-is-optional.md; SQL and all of
+a workspace by docs/adr/0006-dependencies.md."""
 
 
 def test_every_module_is_on_a_floor() -> None:

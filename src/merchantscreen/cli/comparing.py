@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 
@@ -16,8 +17,19 @@ from merchantscreen.bundle import Bundle, Comparison, read_bundle
 from merchantscreen.errors import IntegrityError, MerchantScreenError
 from merchantscreen.outputs import manifest as m
 from merchantscreen.outputs.problems import PROBLEMS
-from merchantscreen.referrals.history import Run
 from merchantscreen.rundiff import changes
+
+
+class Recorded(Protocol):
+    """A run as a log recorded it."""
+
+    @property
+    def run_id(self) -> str:
+        """Return its name."""
+
+    @property
+    def manifest_sha256(self) -> str:
+        """Return the digest of its manifest."""
 
 
 def comparison_with(folder: Path) -> Comparison:
@@ -32,7 +44,7 @@ def comparison_with(folder: Path) -> Comparison:
     return Comparison(stated, partial(changes, old))
 
 
-def comparison_with_latest(recorded: Sequence[Run], runs: Path) -> Comparison | None:
+def comparison_with_latest(recorded: Sequence[Recorded], runs: Path) -> Comparison | None:
     """Compare with the latest recorded run that is still there as it was recorded; None where there is none."""
     for run in reversed(recorded):
         found = _as_recorded(runs, run.run_id, run.manifest_sha256)

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import polars as pl
 import typer
@@ -28,7 +28,7 @@ import typer
 from merchantscreen import bundle
 from merchantscreen.cases.items import RunFrames
 from merchantscreen.cli import options, rejects
-from merchantscreen.cli.comparing import comparison_with, comparison_with_latest
+from merchantscreen.cli.comparing import comparison_with
 from merchantscreen.cli.engines import (
     EngineName,
     EngineOption,
@@ -55,37 +55,30 @@ from merchantscreen.cli.inputs import (
 )
 from merchantscreen.cli.progress import shown_progress
 from merchantscreen.cli.terminal import output
-from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder, opened
+from merchantscreen.cli.workspaces import ActingAs, WorkspaceFolder
 from merchantscreen.errors import (
     EXIT_FAIL_ON,
     InputError,
     IntegrityError,
     PolicyError,
     Problem,
-    StaleError,
-    UsageError,
 )
-from merchantscreen.intake.index import MARK as INDEX_MARK
 from merchantscreen.outputs import manifest as m
 from merchantscreen.outputs.console import TOP_ROWS, Shown, show_run
-from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.outputs.text import counted, visible
 from merchantscreen.policy import folder
 from merchantscreen.policy.loading import load_files, load_policy
 from merchantscreen.policy.locking import altered_files, require_approved
 from merchantscreen.policy.model import Policy
 from merchantscreen.records import Progress
-from merchantscreen.referrals.admission import Silent, spans, staleness
 from merchantscreen.referrals.flagging import flag
-from merchantscreen.referrals.history import History, register_of
 from merchantscreen.referrals.register import Register, fold
 from merchantscreen.screening import ScreenResult
 from merchantscreen.screening import screen as screen_accounts
 from merchantscreen.vocabulary import Tier
-from merchantscreen.workspace import cases, runs
-from merchantscreen.workspace import problems as workspace_problems
-from merchantscreen.workspace.session import Workspace
-from merchantscreen.workspace.settings import find_folder
+
+if TYPE_CHECKING:
+    from merchantscreen.cli.desk import Desk, Referred
 
 
 class CaseTier(StrEnum):
@@ -175,7 +168,7 @@ class Order:
     require_approved: bool
     require_fresh: bool = False
     since: Path | None = None
-    workspace: Workspace | None = None
+    desk: Desk | None = None
     engine: EngineOrder = field(default_factory=EngineOrder)
     index: Path | None = None
 
@@ -186,8 +179,7 @@ class _Inputs(Inputs):
 
     policy: Policy
     register: Register
-    log: m.LogHead | None
-    notices: tuple[Problem, ...]
+    referred: Referred | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,32 +246,23 @@ def screen(
 @contextmanager
 def _in_workspace(order: Order, folder: Path | None, as_name: str | None, *, is_out_given: bool) -> Iterator[Order]:
     """Give the order with what the workspace says where the caller did not; as it is where referral files are named."""
-    if order.referrals:
-        if folder is not None or as_name is not None:
-            raise UsageError("Two registers.", (workspace_problems.TWO_REGISTERS.at("command line"),))
+    if order.referrals and folder is None and as_name is None:
         yield order
         return
-    if find_folder(folder, Path.cwd()) is None:
-        said = "--referrals is missing, and there is no workspace"
-        raise UsageError("No referrals.", (PROBLEMS["MS-RUN-001"].at("command line", found=said),))
-    with opened(folder, as_name) as place:
-        place.allow("screen")
-        settings, key = place.settings, place.settings.pseudonym_key
+    from merchantscreen.cli.desk import sat_down, two_registers  # noqa: PLC0415 - only in a workspace
+
+    if order.referrals:
+        raise two_registers()
+    with sat_down(folder, as_name) as desk:
         yield replace(
             order,
-            rules=order.rules or place.path(settings.rules),
-            out=order.out if is_out_given else place.path(settings.runs),
-            key_file=order.key_file or (place.path(key) if key else None),
-            index=order.index or _index_of(place),
-            require_approved=order.require_approved or settings.require_approved,
-            workspace=place,
+            rules=order.rules or desk.rules,
+            out=order.out if is_out_given else desk.runs,
+            key_file=order.key_file or desk.pseudonym_key,
+            index=order.index or desk.index,
+            require_approved=order.require_approved or desk.require_approved,
+            desk=desk,
         )
-
-
-def _index_of(place: Workspace) -> Path | None:
-    """Find the index of a workspace, once there is one."""
-    folder = place.path(place.settings.index)
-    return folder if (folder / INDEX_MARK).is_file() else None
 
 
 def _run_and_tell(order: Order, top: int, *, as_json: bool, json_errors: bool) -> pl.DataFrame:
@@ -308,10 +291,13 @@ def run(order: Order, progress: Progress) -> _Done:
             result = screen_accounts(inputs.intake, flagged, inputs.policy, engine, order.as_of, progress)
     progress.stage("writing the bundle")
     facts = _facts(order, inputs, result, searched_by)
-    _record_start(order, inputs)
+    desk, referred = order.desk, inputs.referred
+    if desk and referred:
+        desk.record_start(order.run_id, order.as_of, referred.head)
     folder = bundle.write_bundle(order.out, facts, result, inputs.rejects)
-    _record_run(order, inputs, result, folder)
-    notices = (*inputs.notices, *inputs.intake.notices)
+    if desk and referred:
+        desk.record(folder, referred, result.ranking, result.ledger)
+    notices = (*(referred.notices if referred else ()), *inputs.intake.notices)
     return _Done(folder, result, inputs.rejects, notices, len(inputs.intake.entries))
 
 
@@ -323,35 +309,11 @@ def _read(order: Order, work: Path, progress: Progress) -> _Inputs:
     files = InputFiles(order.referrals, order.merchants, order.transactions, order.mapping, order.key_file,
                        order.index, in_place=order.engine.name is EngineName.POLARS)  # fmt: skip
     policy, read = read_inputs(files, work, progress, _loader(order))
-    if order.workspace is None:
-        register = fold(read.referrals.events, order.as_of)
-        return _Inputs(read.referrals, read.intake, policy, register, None, ())
-    head = order.workspace.head
-    history = order.workspace.history(head.size)
-    referrals = replace(read.referrals, sources=(runs.source_of(history),))
-    register = register_of(history, order.as_of)
-    silent = _silent(history, order.workspace)
-    if silent and order.require_fresh:
-        raise StaleError("a hotline is silent", silent)
-    notices = (*history.problems, *silent)
-    if not any(referral.counts for referral in register.referrals):
-        notices += (workspace_problems.NO_REFERRALS.at(head.origin),)
-    return _Inputs(referrals, read.intake, policy, register, head, notices)
-
-
-def _silent(history: History, place: Workspace) -> tuple[Problem, ...]:
-    """Name the hotlines of the trust file that were not heard lately."""
-    if history.trust is None:
-        return ()
-    limit = timedelta(hours=place.settings.stale_after_hours)
-    found = staleness(history.streams, history.trust.current, place.now(), limit)
-    return tuple(workspace_problems.SILENT.at(one.issuer, found=_silence(one)) for one in found)
-
-
-def _silence(one: Silent) -> str:
-    heard = f"last heard at {one.heard_at:%Y-%m-%d %H:%M} UTC" if one.heard_at else "never heard"
-    gap = f", numbers missing: {spans(one.missing)}" if one.missing else ""
-    return f"a hotline {heard}{gap}"
+    if order.desk is None:
+        return _Inputs(read.referrals, read.intake, policy, fold(read.referrals.events, order.as_of), None)
+    referred = order.desk.referred(order.as_of, require_fresh=order.require_fresh)
+    referrals = replace(read.referrals, sources=(referred.source,))
+    return _Inputs(referrals, read.intake, policy, referred.register, referred)
 
 
 def _loader(order: Order) -> Callable[[], Policy]:
@@ -390,44 +352,19 @@ def _refuse_too_many_rejects(order: Order, inputs: _Inputs) -> None:
     raise rejects.stop(named, inputs.rejects)
 
 
-def _record_start(order: Order, inputs: _Inputs) -> None:
-    """Record the run before anybody can see a result of it."""
-    if order.workspace is not None and inputs.log is not None:
-        body = runs.started_body(order.run_id, bundle.written_moment(order.as_of), inputs.log)
-        order.workspace.record(runs.STARTED, body)
-
-
-def _record_run(order: Order, inputs: _Inputs, result: ScreenResult, folder: Path) -> None:
-    """Record what the run came to: its manifest, counts per referral, and the accounts that are cases in it."""
-    place = order.workspace
-    if place is None or inputs.log is None:
-        return
-    content = (folder / m.NAME).read_bytes()
-    manifest, digest = m.parse_manifest(content), hashlib.sha256(content).hexdigest()
-    used = runs.referrals_used(inputs.register, result.ranking)
-    bodies = runs.recorded_bodies(order.run_id, manifest.as_of, inputs.log, digest, used)
-    frames = RunFrames(result.ranking, result.ledger, manifest.model["account_rounds"])
-    recorded = [place.draft(runs.RECORDED, body) for body in bodies]
-    place.record_all([*recorded, *cases.listing_drafts(place, manifest, frames)])
-
-
 def _history(order: Order, inputs: _Inputs, result: ScreenResult) -> pl.DataFrame | None:
     """Say what was decided about the accounts before; nothing without a workspace."""
-    if order.workspace is None or inputs.log is None:
+    if order.desk is None or inputs.referred is None:
         return None
     frames = RunFrames(result.ranking, result.ledger, inputs.policy.evidence.account_rounds)
-    key = inputs.intake.pseudonym_key_id
-    return cases.history_of(order.workspace, inputs.log.size, inputs.register, frames, key)
+    return order.desk.history(inputs.referred, frames, inputs.intake.pseudonym_key_id)
 
 
 def _comparison(order: Order, inputs: _Inputs) -> bundle.Comparison | None:
     """Find the earlier run: the one that was named, or the latest of the workspace that is there."""
     if order.since is not None:
         return comparison_with(order.since)
-    place = order.workspace
-    if place is None or inputs.log is None:
-        return None
-    return comparison_with_latest(place.history(inputs.log.size).runs, place.path(place.settings.runs))
+    return order.desk.latest(inputs.referred) if order.desk and inputs.referred else None
 
 
 def _facts(
@@ -450,7 +387,7 @@ def _facts(
             "files_from_index": len(inputs.intake.entries),
             **searched_by,
         },
-        log=inputs.log,
+        log=inputs.referred.head if inputs.referred else None,
         history=_history(order, inputs, result),
         compared=_comparison(order, inputs),
     )

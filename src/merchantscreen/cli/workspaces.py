@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from merchantscreen.cli import options
-from merchantscreen.workspace.session import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from merchantscreen.workspace.session import Workspace
 
 WorkspaceFolder = Annotated[
     Path | None,
@@ -29,4 +31,6 @@ ActingAs = Annotated[
 
 def opened(folder: Path | None, as_name: str | None = None, *, trusting: bool = True) -> Workspace:
     """Open a workspace with the clock of the command line; see `session.open_workspace`."""
+    from merchantscreen.workspace.session import open_workspace  # noqa: PLC0415 - only where one is opened
+
     return open_workspace(folder, clock=options.now, as_name=as_name, trusting=trusting)
