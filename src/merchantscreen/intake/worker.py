@@ -285,8 +285,13 @@ class _Server:
         """Make the tables of all merchant rows; there is nothing left to decode, so nothing to be limited for."""
         resource.setrlimit(resource.RLIMIT_AS, (resource.getrlimit(resource.RLIMIT_AS)[1],) * 2)
         key = bytes.fromhex(request["key"]) if request["key"] else None
-        folder, rows = Path(request["folder"]), self._merchants.take()
-        made = merchants.combine(rows, key, folder, lambda path: self._send({"kind": "accounts", "path": str(path)}))
+        folder = Path(request["folder"])
+
+        def written(accounts: Path) -> None:
+            self._send({"kind": "accounts", "path": str(accounts)})
+
+        # the rows have no name here: who combines them lets go of their columns one after the other
+        made = merchants.combine(self._merchants.take(), key, folder, written)
         self._send({"kind": "combined", "declared": str(made.declared),
                     "stripped": dict(made.losses.stripped), "unreadable": dict(made.losses.unreadable),
                     "key_id": made.key_id}, made.repeated)  # fmt: skip
