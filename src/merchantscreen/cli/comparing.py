@@ -6,10 +6,8 @@ what was said of it is taken over and told to be so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import polars as pl
 
@@ -18,18 +16,6 @@ from merchantscreen.errors import IntegrityError, MerchantScreenError
 from merchantscreen.outputs import manifest as m
 from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.rundiff import changes
-
-
-class Recorded(Protocol):
-    """A run as a log recorded it."""
-
-    @property
-    def run_id(self) -> str:
-        """Return its name."""
-
-    @property
-    def manifest_sha256(self) -> str:
-        """Return the digest of its manifest."""
 
 
 def comparison_with(folder: Path) -> Comparison:
@@ -42,15 +28,6 @@ def comparison_with(folder: Path) -> Comparison:
     old = read_bundle(folder)
     stated = m.ComparedRun(run_id=old.manifest.run_id, manifest_sha256=old.manifest.sha256)
     return Comparison(stated, partial(changes, old))
-
-
-def comparison_with_latest(recorded: Sequence[Recorded], runs: Path) -> Comparison | None:
-    """Compare with the latest recorded run that is still there as it was recorded; None where there is none."""
-    for run in reversed(recorded):
-        found = _as_recorded(runs, run.run_id, run.manifest_sha256)
-        if found is not None:
-            return found
-    return None
 
 
 def comparison_again(run: Path, manifest: m.Manifest, since: Path | None) -> tuple[Comparison | None, bool]:
@@ -72,11 +49,12 @@ def comparison_again(run: Path, manifest: m.Manifest, since: Path | None) -> tup
         if found.run != stated:
             raise IntegrityError("another run than was compared with", (PROBLEMS["MS-RUN-054"].at("--since"),))
         return found, True
-    beside = _as_recorded(run.resolve().parent, stated.run_id, stated.manifest_sha256)
+    beside = as_recorded(run.resolve().parent, stated.run_id, stated.manifest_sha256)
     return (beside, True) if beside is not None else (Comparison(stated, partial(_kept, run)), False)
 
 
-def _as_recorded(runs: Path, run_id: str, manifest_sha256: str) -> Comparison | None:
+def as_recorded(runs: Path, run_id: str, manifest_sha256: str) -> Comparison | None:
+    """Compare with a run that a log or a manifest names; None where it is no longer there as it was then."""
     if Path(run_id).name != run_id:
         return None
     try:

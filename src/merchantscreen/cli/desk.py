@@ -17,7 +17,7 @@ import polars as pl
 
 from merchantscreen import bundle
 from merchantscreen.cases.items import RunFrames
-from merchantscreen.cli.comparing import comparison_with_latest
+from merchantscreen.cli.comparing import as_recorded
 from merchantscreen.cli.workspaces import opened
 from merchantscreen.errors import Problem, StaleError, UsageError
 from merchantscreen.intake.index import MARK as INDEX_MARK
@@ -25,7 +25,7 @@ from merchantscreen.outputs import manifest as m
 from merchantscreen.outputs.problems import PROBLEMS
 from merchantscreen.records import SourceFile
 from merchantscreen.referrals.admission import Silent, spans, staleness
-from merchantscreen.referrals.history import History, register_of
+from merchantscreen.referrals.history import History, Run, register_of
 from merchantscreen.referrals.register import Register
 from merchantscreen.workspace import cases, problems, runs
 from merchantscreen.workspace.session import Workspace
@@ -41,12 +41,14 @@ class Referred:
         source: The log as an input of the run.
         head: How long the log was.
         notices: Hotlines that are silent, and what else is worth a look.
+        recorded: The runs that it holds, in their order.
     """
 
     register: Register
     source: SourceFile
     head: m.LogHead
     notices: tuple[Problem, ...]
+    recorded: tuple[Run, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Desk:
         notices = (*history.problems, *silent)
         if not any(referral.counts for referral in register.referrals):
             notices += (problems.NO_REFERRALS.at(head.origin),)
-        return Referred(register, runs.source_of(history), head, notices)
+        return Referred(register, runs.source_of(history), head, notices, history.runs)
 
     def _silent(self, history: History) -> tuple[Problem, ...]:
         """Name the hotlines of the trust file that were not heard lately."""
@@ -129,8 +131,9 @@ class Desk:
         return cases.history_of(self.place, referred.head.size, referred.register, frames, pseudonym_key_id)
 
     def latest(self, referred: Referred) -> bundle.Comparison | None:
-        """Find the latest recorded run that is there, to compare with."""
-        return comparison_with_latest(self.place.history(referred.head.size).runs, self.runs)
+        """Compare with the latest recorded run that is still there as it was recorded; None where there is none."""
+        found = (as_recorded(self.runs, run.run_id, run.manifest_sha256) for run in reversed(referred.recorded))
+        return next((run for run in found if run is not None), None)
 
 
 def _silence(one: Silent) -> str:

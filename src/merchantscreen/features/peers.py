@@ -19,7 +19,7 @@ import polars as pl
 from merchantscreen.features.definition import ratio, whole_ratio
 from merchantscreen.policy.model import NANO, EvidenceModel, Measures
 
-DRAWN_AT_ONCE: Final = 100_000
+_DRAWN_AT_ONCE: Final = 100_000
 """Accounts whose lots are numbers of Python at the same time, in some 10 MB."""
 NORMAL_CONSISTENCY: Final = 1.4826
 """Makes the median absolute deviation comparable with a standard deviation. Source: Rousseeuw and Croux 1993."""
@@ -124,8 +124,14 @@ def peer_sample(
 
 def draws(accounts: pl.Series) -> pl.Series:
     """Draw for each account the lot by which it stands for its MCC, the lowest first: the same everywhere, always."""
-    slices = (accounts.slice(start, DRAWN_AT_ONCE) for start in range(0, accounts.len(), DRAWN_AT_ONCE))
-    drawn = (pl.Series([_draw(account) for account in some], dtype=pl.UInt64) for some in slices)
+    return draws_of(accounts.to_frame().lazy())
+
+
+def draws_of(accounts: pl.LazyFrame) -> pl.Series:
+    """Draw the lots of one column of accounts, which need not be in memory all at once."""
+    count = int(accounts.select(pl.len()).collect().item())
+    some = (accounts.slice(start, _DRAWN_AT_ONCE).collect() for start in range(0, count, _DRAWN_AT_ONCE))
+    drawn = (pl.Series([_draw(account) for account in one.to_series()], dtype=pl.UInt64) for one in some)
     return pl.concat([pl.Series([], dtype=pl.UInt64), *drawn])
 
 

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 import polars as pl
 
 from merchantscreen.errors import InputError, Problem
-from merchantscreen.features.peers import DRAWN_AT_ONCE, draws
+from merchantscreen.features.peers import draws_of
 from merchantscreen.intake import fields, files, lines
 from merchantscreen.intake.entries import Entry
 from merchantscreen.intake.hosts import Losses
@@ -88,13 +88,6 @@ def taken_from(waiting: deque[Job]) -> Iterator[Job]:
     with suppress(IndexError):
         while True:
             yield waiting.popleft()
-
-
-def _lots_of(accounts: pl.LazyFrame) -> pl.Series:
-    """Draw the lots of accounts, some after the other: the child needs the memory that all of their ids would take."""
-    count = int(accounts.select(pl.len()).collect().item())
-    some = (accounts.slice(start, DRAWN_AT_ONCE).collect() for start in range(0, count, DRAWN_AT_ONCE))
-    return pl.concat([pl.Series([], dtype=pl.UInt64), *(draws(one.to_series()) for one in some)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +237,8 @@ class Reader:
         """Have the child combine the merchant rows that it keeps; the lots of accounts are drawn here meanwhile."""
         replies = worker.ask("combine", key=key.hex() if key else None, folder=str(folder))
         accounts = Path(next(replies).facts["path"])
-        lots = _lots_of(pl.scan_parquet(accounts, glob=False).select("account_id"))
+        # from the file, as the child needs the memory that all of their ids would take
+        lots = draws_of(pl.scan_parquet(accounts, glob=False).select("account_id"))
         (message,) = replies
         facts = message.facts
         losses = Losses(Counter(facts["stripped"]), Counter(facts["unreadable"]))
